@@ -1,0 +1,37 @@
+# Every target works from a bare clone: it makes .venv once and uses it from then on.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.ready
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo demo-model demo-card test lint bench clean
+.DEFAULT_GOAL := demo
+
+$(SETUP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(SETUP)
+
+demo: $(SETUP)  ## captions, maps, figures and pictures of three explainers on the embedded model
+	$(BIN)/python run_eval.py --run_dir runs/demo
+
+demo-model: $(SETUP)  ## rebuild the embedded model and scenes from seeds (hours of CPU time)
+	$(BIN)/python assets/demo/build.py
+
+demo-card: $(SETUP)  ## measure the embedded model on its held-out scenes and write its card
+	$(BIN)/python assets/demo/card.py
+
+test: $(SETUP)  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(SETUP)  ## formatting, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(SETUP)  ## ratios of cost, each measured in one run
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build runs

@@ -1,0 +1,1 @@
+"""Samples with masks, streamed as verified shards."""

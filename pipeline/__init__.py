@@ -1,0 +1,1 @@
+"""Generate, explain, record: the evaluation of explanations of image-text models."""

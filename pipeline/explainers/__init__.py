@@ -1,0 +1,1 @@
+"""The explainers, one a file, named as their papers name them."""

@@ -1,0 +1,1 @@
+"""Mathematics as functions of tensors."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind: rows, and the views made from them."""
