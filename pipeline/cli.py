@@ -6,6 +6,7 @@ Nothing heavy happens here; a mistake ends with one line that names the key, and
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -124,21 +125,22 @@ def option(args: Sequence[str], name: str) -> str | None:
 
 
 def preview(args: Sequence[str], name: str) -> Any:
-    """What `name` will be, read before the whole command is parsed: the command, else its configs, else the default."""
+    """The value of `name`, before the whole command is parsed: as given, else from its configs, else the default."""
     value = option(args, name)
     if value is not None:
         return value
     configs = [arg.split("=", 1)[1] for arg in args if arg.startswith("--config=")]
     configs += [args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--config"]
     for path in [*map(Path, reversed(configs)), DEFAULT]:
-        found = read_yaml(path).get(name) if path.is_file() else None
+        found = read_yaml(path).get(name)
         if found is not None:
-            return found
+            beside = path.parent / found if isinstance(found, str) else None
+            return str(beside) if beside and beside.is_file() else found
     return None
 
 
-def parse(args: Sequence[str]) -> tuple[Namespace, dict[str, Any], dict[str, str]]:
-    """The checked configuration, the explainers' classes by name, and the stems of model and data."""
+def parse(args: Sequence[str]) -> "Job":
+    """The command as a checked job; a mistake ends the program with status 2."""
     try:
         names = spread(preview(args, "explainers"))
         if not names:
@@ -148,18 +150,44 @@ def parse(args: Sequence[str]) -> tuple[Namespace, dict[str, Any], dict[str, str
         for kind in ("vlm", "data"):
             chosen = preview(args, kind)
             stems[kind] = locate(chosen, kind).stem if isinstance(chosen, str) else "custom"
-            given = option(args, kind)
-            if given is not None:
-                full = f"--{kind}={locate(given, kind)}"
-                index = next(i for i, arg in enumerate(args) if arg == f"--{kind}" or arg.startswith(f"--{kind}="))
-                rewritten[index : index + (1 if "=" in args[index] else 2)] = [full]
-        given = option(rewritten, "explainers")
-        if given is not None:
-            rewritten = drop(rewritten, "explainers") + [f"--explainers=[{','.join(names)}]"]
-        config = parser.parse_args(rewritten)
+            if isinstance(chosen, str):
+                rewritten = [f"--{kind}={locate(chosen, kind)}", *drop(rewritten, kind)]
+        rewritten = [*drop(rewritten, "explainers"), f"--explainers=[{','.join(names)}]"]
+        return Job(parser, parser.parse_args(rewritten), classes, stems)
     except UsageError as error:
         fail(error)
-    return config, classes, stems
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked command: its options, the explainers' classes by name, the stems of model and data."""
+
+    parser: Parser
+    config: Namespace
+    classes: dict[str, type[Explainer]]
+    stems: dict[str, str]
+
+    def build(self) -> tuple[Trainer, VLM, LightningDataModule, dict[str, Explainer]]:
+        """Trainer, model (not loaded), data and explainers; ValueError where a value is refused."""
+        config = self.config.clone()
+        config.data.init_args.batch_size = config.batch_size
+        config.data.init_args.limit = config.limit
+        made = self.parser.instantiate_classes(config)
+        # a class without parameters leaves no entry in the configuration
+        explainers = {name: made.get(f"explainer.{name}") or cls() for name, cls in self.classes.items()}
+        return made.trainer, made.vlm, made.data, explainers
+
+    def explainer_parameters(self) -> dict[str, Any]:
+        """Class and every parameter of each explainer, as they were resolved."""
+        found = {}
+        for name, cls in self.classes.items():
+            values = self.config.get(f"explainer.{name}")
+            found[name] = {"class": f"{cls.__module__}.{cls.__qualname__}", **(values.as_dict() if values else {})}
+        return found
+
+    def dump(self) -> str:
+        """The resolved configuration as yaml."""
+        return self.parser.dump(self.config, skip_validation=True)
 
 
 def drop(args: Sequence[str], name: str) -> list[str]:

@@ -1,18 +1,14 @@
 """One evaluation from its configuration to its summary: fingerprint, resume, predict, prove, show."""
 
-import json
 import os
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 import torch.distributed as dist
 import transformers
-import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
 import pipeline
@@ -22,8 +18,8 @@ from pipeline.cli import Job, UsageError, fail
 from pipeline.models.base import VLM
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import summary, table, tracker
-from pipeline.outputs.records import Row, read_rows
+from pipeline.outputs import summary, table
+from pipeline.outputs.records import read_rows
 from pipeline.types import Answer
 
 
@@ -93,9 +89,7 @@ class Evaluation:
             observe=self.observer(),
         )
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
-        if dist.is_available() and dist.is_initialized():
-            # ranks are uneven: the first waits for the last, for days if need be
-            dist.barrier(dist.new_group(backend="gloo", timeout=timedelta(days=30)))
+        module.meet()
 
     def close(self) -> int:
         """Summary, timing, table, W&B; the exit status says whether the run is whole."""
@@ -118,3 +112,48 @@ class Evaluation:
             sys.stderr.write(f"run_eval.py: {len(bad)} samples quarantined, --max_bad is {self.job.config.max_bad}\n")
             return 4
         return 0
+
+    def source_of_answers(self) -> tuple[Callable[[Sample, VLM], Answer] | None, Any]:
+        """Where answers come from if the model is not asked, and what the fingerprint says of it."""
+        source = self.job.config.answers
+        if source is None:
+            return None, "generated"
+        if source == "captions":
+            return first_caption, "captions"
+        folder = Path(source)
+        earlier, mark = read_rows(folder), fingerprints.read(folder)
+        for part, now in (("manifest", self.data.digest), ("model", self.vlm.identity())):
+            for name in fingerprints.differences(mark.get(part), now):
+                if part == "manifest" or name.startswith("checkpoint"):
+                    raise UsageError(f"--answers: {folder} was made with another {part}: {name}")
+        said = {key: (row.answer["ids"], row.answer["ended"]) for key, row in earlier.items() if not row.error}
+        return Replay(said), {"ids": fingerprints.digest({key: list(ids) for key, (ids, _) in said.items()})}
+
+    def check_launcher(self) -> None:
+        """Refuse to run every process alone over all the data."""
+        launched = int(os.environ.get("WORLD_SIZE", "1"))
+        if launched != 1 and launched != self.trainer.world_size:
+            raise UsageError(
+                f"--trainer: the launcher started {launched} processes but the trainer counts "
+                f"{self.trainer.world_size}; set trainer.devices, trainer.num_nodes and trainer.strategy=ddp"
+            )
+
+
+def first_caption(sample: Sample, vlm: VLM) -> Answer:
+    """The first reference caption, as if the model had said it."""
+    if not sample.captions:
+        raise ValueError("--answers captions: the sample has no caption")
+    return vlm.spell(sample.captions[0])
+
+
+class Replay:
+    """The token ids that an earlier run's rows hold."""
+
+    def __init__(self, said: dict[str, tuple[list[int], bool]]) -> None:
+        self.said = said
+
+    def __call__(self, sample: Sample, vlm: VLM) -> Answer:
+        if sample.key not in self.said:
+            raise ValueError(f"--answers: the earlier run has no answer for {sample.key}")
+        ids, ended = self.said[sample.key]
+        return vlm.read(ids, ended)

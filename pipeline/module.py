@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch.distributed as dist
 from lightning import LightningModule
 
 from datamodules.sample import Sample
@@ -52,11 +54,18 @@ class ExplainModule(LightningModule):
         """Load the model on this rank's device and open this rank's rows."""
         self.vlm.load(self.device)
         self.done = frozenset(read_rows(self.run_dir))
+        # ranks are uneven: at the end the first waits for the last, for days if need be
+        self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30)) if distributed() else None
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
 
     def teardown(self, stage: str) -> None:
         """Close the rows."""
         self.writer.close()
+
+    def meet(self) -> None:
+        """Hold until every rank is through; also on a rank that had nothing to do."""
+        if self.group is not None:
+            dist.barrier(self.group)
 
     def predict_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
         """Every sample of the batch becomes a row; rows that exist already are not written again."""
@@ -150,6 +159,11 @@ class ExplainModule(LightningModule):
             seconds=clock.seconds(),
             batch=size,
         )
+
+
+def distributed() -> bool:
+    """Whether there is a process group."""
+    return dist.is_available() and dist.is_initialized()
 
 
 def quarantined(sample: Sample, reason: str) -> Row:

@@ -123,7 +123,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> Qwen2VLFor
             "bos_token_id": None,
             "eos_token_id": id_of("<|im_end|>"),
             "pad_token_id": id_of("<|endoftext|>"),
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
+            "rope_parameters": {"rope_type": "default", "rope_theta": 20.0, "mrope_section": [4, 6, 6]},
             "tie_word_embeddings": True,
         },
         vision_config={
@@ -134,6 +134,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> Qwen2VLFor
             "patch_size": PATCH,
             "spatial_merge_size": MERGE,
             "mlp_ratio": 4,
+            "rope_parameters": {"rope_type": "axial", "rope_theta": 100.0},
         },
         image_token_id=id_of("<|image_pad|>"),
         video_token_id=id_of("<|video_pad|>"),

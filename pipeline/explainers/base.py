@@ -1,29 +1,23 @@
 """The contract that every explainer keeps."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pipeline.ops.maps import Normalise, RankFilter
 from pipeline.types import Answer, Explanation, Query, Trace
 
-RankFilter = Literal["none", "finite", "compat"]
-"""The rank Gaussian filter on the finished map: not at all; constant windows kept; constant windows to 0 as in the
-public TAM code."""
-Normalise = Literal["joint", "image"]
-"""Min-max over the map and the text scores together, or over the map alone."""
 
-
+@runtime_checkable
 class Passes(Protocol):
     """What an explainer may ask of the model: each thing computed once per batch, batched, whoever asks first."""
 
     def trace(self, query: Query, scale: float = 1.0) -> Trace:
         """States of `query` at `scale` (at 1.0 with the text of its answer)."""
 
-    def unembed(
-        self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]
-    ) -> Float[Tensor, "n m"]:
+    def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
         """Logits, fp32, of the vocabulary entries `ids` for states after the final norm."""
 
     def top(self, query: Query, k: int) -> Int[Tensor, "text {k}"]:

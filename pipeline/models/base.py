@@ -1,1 +1,176 @@
 """The verbs of a model, once for all families; padding exists only in this folder."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from pipeline.models.batch import Batch, gather, pad, text_start
+from pipeline.models.checkpoint import Checkpoint, content
+from pipeline.models.head import Head
+from pipeline.models.layout import prompt_positions, scaled
+from pipeline.models.pieces import pieces
+from pipeline.types import WHOLE, Answer, Box, Layout, Query, Trace
+
+
+class VLM(Checkpoint, ABC):
+    """An image-text model that is asked, answers, and shows the states it answered from.
+
+    A family says what is particular; everything else is here, once.
+    """
+
+    # what a family says
+
+    @abstractmethod
+    def grid(self, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+        """Rows and columns of the grid of visual tokens of one processed sample."""
+
+    def box(self, image: Image) -> Box:
+        """The part of the image that the grid covers."""
+        return WHOLE
+
+    @property
+    @abstractmethod
+    def norm(self) -> nn.Module:
+        """The final norm of the language model."""
+
+    @property
+    @abstractmethod
+    def blocks(self) -> nn.ModuleList:
+        """The decoder blocks of the language model."""
+
+    @cached_property
+    def head(self) -> Head:
+        """The unembedding."""
+        return Head(self.model.get_output_embeddings())
+
+    def identity(self) -> dict[str, Any]:
+        """What tells one model from another in a fingerprint: checkpoint, options, template, generation."""
+        return {
+            **content(self.location, self.revision),
+            "family": type(self).__name__,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "attention": self.attention,
+            "template": self.render("{prompt}"),
+            "generation": self.generation_record,
+        }
+
+    # the verbs
+
+    def render(self, prompt: str) -> str:
+        """The chat with one image and `prompt`, as text."""
+        parts = [{"type": "image"}, {"type": "text", "text": prompt}]
+        return self.processor.apply_chat_template(
+            [{"role": "user", "content": parts}], add_generation_prompt=True, tokenize=False
+        )
+
+    def ask(self, images: Sequence[Image], prompts: Sequence[str], scale: float = 1.0) -> list[Query]:
+        """One query an image and prompt, the image's sides multiplied by `scale` first.
+
+        Raises ValueError where the processor refuses the image or the prompt holds special tokens.
+        """
+        return [self._ask(image, prompt, scale) for image, prompt in zip(images, prompts, strict=True)]
+
+    def _ask(self, image: Image, prompt: str, scale: float) -> Query:
+        if any(token in prompt for token in self.processor.tokenizer.all_special_tokens):
+            raise ValueError(f"the prompt holds a special token of the model: {prompt!r}")
+        picture = scaled(image, scale)
+        try:
+            inputs = self.processor(images=[picture], text=[self.render(prompt)], return_tensors="pt")
+        except ValueError as error:
+            size = f"{image.width} x {image.height} pixels at scale {scale}"
+            raise ValueError(f"the processor refuses an image of {size}: {error}") from error
+        inputs = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+        ids = inputs["input_ids"][0]
+        vision = (ids == self.processor.image_token_id).nonzero()[:, 0]
+        rows, cols = self.grid(inputs)
+        if len(vision) != rows * cols:
+            raise ValueError(f"{len(vision)} visual tokens do not fill a grid of {rows} x {cols}")
+        words = prompt_positions(self.processor.tokenizer, self.render, prompt, ids)
+        layout = Layout(vision, rows, cols, self.box(image), words, len(ids))
+        return Query(image, prompt, scale, inputs, layout)
+
+    @torch.no_grad()
+    def answer(self, queries: Sequence[Query]) -> tuple[list[Answer], list[Trace]]:
+        """Greedy answers, and the scale-1 traces that generation itself left behind."""
+        batch = self._pad(queries)
+        seen: list[Tensor] = []
+        with self.norm.register_forward_hook(lambda module, args, out: seen.append(out)):
+            out = self.model.generate(**batch.inputs, generation_config=self.generation)
+        width = batch.inputs["input_ids"].shape[1]
+        answers = [self._answer(row.tolist()) for row in out[:, width:]]
+        steps = torch.cat(seen, 1)
+        traces = [
+            gather(query, answer, states, shift)
+            for query, answer, states, shift in zip(queries, answers, steps, batch.shifts, strict=True)
+        ]
+        return answers, traces
+
+    @torch.no_grad()
+    def trace(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None) -> list[Trace]:
+        """One pass without the head: teacher-forced over the answers, or without any up to the last visual token."""
+        batch = self._pad(queries, answers, truncate=answers is None)
+        states = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
+        said: Sequence[Answer | None] = [None] * len(queries) if answers is None else answers
+        return [gather(*each) for each in zip(queries, said, states, batch.shifts, strict=True)]
+
+    def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
+        """Logits, fp32, of the vocabulary entries `ids` for states after the final norm."""
+        return self.head.unembed(states, ids)
+
+    def top(self, states: Float[Tensor, "n dim"], k: int) -> Int[Tensor, "n {k}"]:
+        """The k best next tokens of every state, best first, ties by the smaller id; ValueError if k > vocabulary."""
+        return self.head.top(states, k)
+
+    def least(self, states: Float[Tensor, "vision dim"], valid_ids_only: bool = False) -> int:
+        """The vocabulary entry with the smallest summed logit; of the whole head or of the tokenizer's entries."""
+        if not valid_ids_only:
+            return self.head.least(states)
+        allowed = torch.zeros(self.head.vocab, dtype=torch.bool)
+        allowed[[i for i in self.processor.tokenizer.get_vocab().values() if i < self.head.vocab]] = True
+        return self.head.least(states, allowed)
+
+    @torch.no_grad()
+    def score(
+        self, queries: Sequence[Query], answers: Sequence[Answer], images: Sequence[Image] | None = None
+    ) -> list[Float[Tensor, " answer"]]:
+        """Probability of every answer token given those before it; with `images` in the place of the queries' own."""
+        if images is not None:
+            queries = [self._ask(i, q.text, q.scale) for i, q in zip(images, queries, strict=True)]
+        traces = self.trace(queries, answers)
+        rows = [t.text[q.layout.length - 1 - text_start(q) :] for t, q in zip(traces, queries, strict=True)]  # type: ignore[index]
+        ids = torch.tensor([i for answer in answers for i in answer.ids], dtype=torch.long)
+        found = self.head.probabilities(torch.cat(rows), ids)
+        return list(found.split([len(answer.ids) for answer in answers]))
+
+    # text
+
+    def read(self, ids: Sequence[int], ended: bool) -> Answer:
+        """The answer that consists of these tokens (without an end token)."""
+        found = pieces(
+            lambda part: self.processor.tokenizer.decode(
+                list(part), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            ),
+            ids,
+        )
+        return Answer(tuple(ids), found, "".join(found), ended)
+
+    def spell(self, text: str) -> Answer:
+        """The answer that says `text`, as far as the tokenizer can."""
+        ids = self.processor.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return self.read(ids, True)
+
+    def _answer(self, ids: list[int]) -> Answer:
+        """What was generated, up to the end token."""
+        ends = set(self.generation.eos_token_id or [])
+        stop = next((n for n, i in enumerate(ids) if i in ends), None)
+        return self.read(ids[:stop], stop is not None)
+
+    def _pad(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None, truncate: bool = False) -> Batch:
+        pad_id = self.model.config.get_text_config().pad_token_id or 0
+        return pad(queries, answers, pad_id=pad_id, device=self.model.device, dtype=self.dtype, truncate=truncate)

@@ -1,1 +1,148 @@
-"""The row: what is known of one sample after the run, one JSON object a line. (See Row.)"""
+"""The row: all that is known of one sample after the run, one JSON object a line. Every figure derives from rows.
+
+A line ends in its own checksum, so that a row counts only if it was written to its last byte.
+"""
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from pipeline.types import Answer
+
+SCHEMA = 1
+_TAIL = len(b'"crc32":"01234567"}')
+
+
+class Spoken(NamedTuple):
+    """A word of the answer: its tokens are `first_token .. first_token + n_tokens - 1`."""
+
+    text: str
+    label: str
+    lemma: str
+    first_token: int
+    n_tokens: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample, scored; or quarantined, then `error` says why and everything else may be absent.
+
+    captions: metric -> (total, count). explainers: name -> profile -> entries as JSON (`Entries.to_json`).
+    seconds: stage -> seconds. batch: size of the batch in which it was computed.
+    """
+
+    key: str
+    index: int
+    answer: Answer | None = None
+    words: tuple[Spoken, ...] = ()
+    captions: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    explainers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    batch: int = 1
+    error: str | None = None
+    schema: int = SCHEMA
+
+
+class Torn(ValueError):
+    """A line that was not written to its end, or was changed afterwards."""
+
+
+class Rows(dict[str, Row]):
+    """Rows by key; `dropped` lines were torn."""
+
+    dropped: int = 0
+
+
+def encode(row: Row) -> bytes:
+    """The line of `row`: UTF-8, sorted keys, not-a-number as null, last key `crc32` over the bytes before it."""
+    text = json.dumps(_finite(asdict(row)), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    body = text[:-1].encode("utf-8", "backslashreplace") + b","  # a lone surrogate becomes its own JSON escape
+    return body + b'"crc32":"%08x"}\n' % zlib.crc32(body)
+
+
+def decode(line: bytes) -> Row:
+    """The row of a whole line. Raises `Torn`, and `ValueError` for the schema of another version."""
+    if not line.endswith(b"\n"):
+        raise Torn("the line has no end")
+    body, tail = line[: -_TAIL - 1], line[-_TAIL - 1 : -1]
+    if tail != b'"crc32":"%08x"}' % zlib.crc32(body):
+        raise Torn("the checksum is wrong")
+    fields = json.loads(line)
+    del fields["crc32"]
+    if fields.get("schema") != SCHEMA:
+        raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schema {SCHEMA}")
+    answer = fields["answer"]
+    if answer is not None:
+        answer = Answer(tuple(answer["ids"]), tuple(answer["pieces"]), answer["text"], answer["ended"])
+    words = tuple(Spoken(*word) for word in fields["words"])
+    captions = {name: (total, count) for name, (total, count) in fields["captions"].items()}
+    return Row(**fields | {"answer": answer, "words": words, "captions": captions})
+
+
+def read_rows(folder: Path) -> Rows:
+    """All complete rows of a run folder; of two rows with one key the first counts, files in order of name."""
+    rows = Rows()
+    for path in sorted(folder.glob("rows.*.jsonl")):
+        with path.open("rb") as lines:
+            for line in lines:
+                try:
+                    row = decode(line)
+                except Torn:
+                    rows.dropped += 1
+                except ValueError as error:
+                    raise ValueError(f"{path}: {error}") from error
+                else:
+                    rows.setdefault(row.key, row)
+    return rows
+
+
+class RowWriter:
+    """Appends rows to one file. A torn last line, left by a killed process, is cut off first."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        size = os.fstat(self._file).st_size
+        written = path.read_bytes()
+        if size and not written.endswith(b"\n"):
+            os.ftruncate(self._file, written.rfind(b"\n") + 1)
+
+    def write(self, row: Row) -> None:
+        """Append `row`; when this returns, the row survives the death of the process."""
+        line, start = encode(row), os.fstat(self._file).st_size
+        try:
+            while line:
+                line = line[os.write(self._file, line) :]
+        except OSError:
+            os.ftruncate(self._file, start)  # a full disk leaves no half line in front of the next row
+            raise
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> "RowWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _finite(value: Any) -> Any:
+    """`value` with NaN and infinities as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,109 @@
+"""A LightningDataModule over shards: whole batches of samples, cut from the manifest's order, each delivered once."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from datamodules.manifest import Manifest
+from datamodules.plan import Batch, plan
+from datamodules.record import MAX_PIXELS
+from datamodules.sample import Sample
+from datamodules.shards import read
+
+
+class BatchDataset(IterableDataset[list[Sample]]):
+    """The given batches, in order; loader worker w of n delivers every n-th from the w-th on.
+
+    It knows its batches as integers and looks up nothing about ranks, so it is the same in a forked or spawned worker.
+    """
+
+    def __init__(
+        self, manifest: Manifest, folder: Path, batches: Sequence[Batch], prompt: str | None, max_pixels: int
+    ) -> None:
+        self.manifest = manifest
+        self.folder = folder
+        self.batches = list(batches)
+        self.prompt = prompt
+        self.max_pixels = max_pixels
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        worker = get_worker_info()
+        mine = self.batches if worker is None else self.batches[worker.id :: worker.num_workers]
+        indices = [index for batch in mine for index in batch]
+        samples = read(self.manifest, self.folder, indices, prompt=self.prompt, max_pixels=self.max_pixels)
+        for batch in mine:
+            yield list(islice(samples, len(batch)))
+
+
+class ShardDataModule(LightningDataModule):
+    """Samples of any dataset that `datamodules.shards.write_shards` wrote.
+
+    Args:
+        manifest: path of the dataset's manifest.json; its shards lie beside it.
+        batch_size: samples in one batch.
+        limit: only the first samples of the manifest; all by default.
+        num_workers: loader processes of each rank; 0 loads in the process itself.
+        prompt: asked instead of the dataset's own question.
+        max_pixels: an image with more pixels is refused.
+    """
+
+    allow_zero_length_dataloader_with_multiple_devices = True
+
+    def __init__(
+        self,
+        manifest: str,
+        *,
+        batch_size: int = 8,
+        limit: int | None = None,
+        num_workers: int = 0,
+        prompt: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        super().__init__()
+        for name, value in {"batch_size": batch_size, "limit": limit, "max_pixels": max_pixels}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if num_workers < 0:
+            raise ValueError(f"num_workers must be at least 0, got {num_workers}")
+        self.save_hyperparameters(logger=False)
+        self.folder = Path(manifest).resolve().parent
+        self.manifest = Manifest.load(manifest)
+        self.batch_size = batch_size
+        self.count = min(len(self.manifest.samples), limit or len(self.manifest.samples))
+        self.num_workers = num_workers
+        self.prompt = prompt
+        self.max_pixels = max_pixels
+        self.done: frozenset[str] = frozenset()
+        """Keys that need no more work, set before prediction; a batch is skipped when all its keys are among them."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the manifest: the dataset's identity."""
+        return self.manifest.digest
+
+    @property
+    def expected(self) -> list[str]:
+        """The keys that a run must account for, in order."""
+        return [entry.key for entry in self.manifest.samples[: self.count]]
+
+    def dataset(self, rank: int = 0, world_size: int = 1) -> BatchDataset:
+        """What one rank has left to do."""
+        done = {index for index, key in enumerate(self.expected) if key in self.done}
+        batches = plan(self.count, self.batch_size, rank=rank, world_size=world_size, done=done)
+        return BatchDataset(self.manifest, self.folder, batches, self.prompt, self.max_pixels)
+
+    def predict_dataloader(self) -> DataLoader[list[Sample]]:
+        """This rank's batches; rank and world size are read here, in the main process."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return DataLoader(self.dataset(rank, world_size), batch_size=None, num_workers=self.num_workers)
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Samples stay where they are; the model's processor moves what it needs."""
+        return batch

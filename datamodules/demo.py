@@ -1,0 +1,38 @@
+"""The embedded default: held-out scenes of openly licensed artwork with exact masks (assets/demo)."""
+
+from pathlib import Path
+
+from datamodules.base import ShardDataModule
+from datamodules.record import MAX_PIXELS
+
+MANIFEST = Path(__file__).resolve().parents[1] / "assets" / "demo" / "shards" / "manifest.json"
+
+
+class DemoDataModule(ShardDataModule):
+    """The scenes that `make demo` explains; they come with the project.
+
+    Args:
+        batch_size: samples in one batch.
+        limit: only the first samples of the manifest; all by default.
+        num_workers: loader processes of each rank; 0 loads in the process itself.
+        prompt: asked instead of the dataset's own question.
+        max_pixels: an image with more pixels is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 8,
+        limit: int | None = None,
+        num_workers: int = 0,
+        prompt: str | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        super().__init__(
+            str(MANIFEST),
+            batch_size=batch_size,
+            limit=limit,
+            num_workers=num_workers,
+            prompt=prompt,
+            max_pixels=max_pixels,
+        )

@@ -1,0 +1,171 @@
+"""The manifest of a dataset: which samples there are, in which shard, and what every byte of them must hash to.
+
+The manifest decides what must be scored. It is JSON beside its shards and may come from a stranger: nothing in it is
+trusted before it is checked, and no name in it can point outside its folder.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+FILE = "manifest.json"
+IMAGE_FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
+SUFFIXES = frozenset(IMAGE_FORMATS) | {"json", "txt"}
+MAX_MEMBER = 1 << 28
+"""Bytes that one member may have."""
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,90}")
+_SHARD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be used; the message names the file and the key."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a sample."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar file, beside the manifest."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One sample: where it is and its members by suffix; exactly one of them an image, one `json`."""
+
+    key: str
+    shard: str
+    members: Mapping[str, Member]
+
+    @property
+    def image_suffix(self) -> str:
+        """The suffix of the sample's image."""
+        return next(suffix for suffix in self.members if suffix in IMAGE_FORMATS)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A dataset. categories: its vocabulary; empty where every image has its own (then the names of its masks)."""
+
+    name: str
+    prompt: str
+    categories: tuple[str, ...]
+    shards: tuple[Shard, ...]
+    samples: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        position: dict[str, int] = {}
+        for shard in self.shards:
+            _check(_SHARD.fullmatch(shard.name), f"shard {shard.name!r}: a plain file name is needed")
+            _check(shard.name not in position, f"shard {shard.name!r} stands twice")
+            _check_bytes(shard.size, shard.sha256, f"shard {shard.name!r}")
+            position[shard.name] = len(position)
+        _check(self.samples, "there are no samples")
+        seen: set[str] = set()
+        last = 0
+        for entry in self.samples:
+            where = f"sample {entry.key!r}"
+            _check(_KEY.fullmatch(entry.key), f"{where}: a key has 1 to 90 letters, digits, - or _")
+            _check(entry.key not in seen, f"{where} stands twice")
+            _check(entry.shard in position, f"{where}: its shard {entry.shard!r} is not listed")
+            _check(position[entry.shard] >= last, f"{where}: the samples of one shard must stand together, in order")
+            _check_members(entry.members, where)
+            seen.add(entry.key)
+            last = position[entry.shard]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Manifest":
+        """Read and check a manifest."""
+        path = Path(path)
+        try:
+            manifest = cls._parse(json.loads(path.read_bytes()))
+            manifest.canonical.decode()  # text that has no bytes is refused here, not in the middle of a run
+            return manifest
+        except FileNotFoundError as error:
+            raise ManifestError(f"{path}: there is no such manifest") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ManifestError(f"{path}: {reason}") from error
+
+    @classmethod
+    def _parse(cls, data: Any) -> "Manifest":
+        _check(isinstance(data, dict), "a manifest is a JSON object")
+        _check(data["schema"] == SCHEMA, f"schema {data['schema']!r} is unknown; this version reads {SCHEMA}")
+        samples = [
+            Entry(_text(s["key"], "key"), _text(s["shard"], "shard"), {k: Member(**m) for k, m in s["members"].items()})
+            for s in data["samples"]
+        ]
+        return cls(
+            name=_text(data["name"], "name"),
+            prompt=_text(data["prompt"], "prompt"),
+            categories=tuple(_text(name, "categories") for name in data["categories"]),
+            shards=tuple(Shard(_text(s["name"], "shard"), s["size"], s["sha256"]) for s in data["shards"]),
+            samples=tuple(samples),
+        )
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """The same bytes for the same content, always."""
+        data = {"schema": SCHEMA, **asdict(self)}
+        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the canonical bytes: the identity of the dataset."""
+        return hashlib.sha256(self.canonical).hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the canonical bytes, whole or not at all."""
+        path = Path(path)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(self.canonical)
+        os.replace(part, path)
+
+
+def check_name(name: str) -> None:
+    """Refuse a dataset's name that could not begin a file name."""
+    _check(_KEY.fullmatch(name), f"name {name!r}: 1 to 90 letters, digits, - or _ are needed")
+
+
+def _check(condition: object, message: str) -> None:
+    if not condition:
+        raise ManifestError(message)
+
+
+def _text(value: Any, what: str) -> str:
+    _check(isinstance(value, str), f"{what}: expected text, got {value!r}")
+    return str(value)
+
+
+def _check_bytes(size: Any, sha256: Any, where: str) -> None:
+    _check(type(size) is int and size >= 0, f"{where}: size {size!r} is no count of bytes")
+    _check(isinstance(sha256, str) and _SHA256.fullmatch(sha256), f"{where}: sha256 {sha256!r} is no digest")
+
+
+def _check_members(members: Mapping[str, Member], where: str) -> None:
+    refused = sorted(members.keys() - SUFFIXES)
+    _check(not refused, f"{where}: members {refused} are refused; allowed are {sorted(SUFFIXES)}")
+    images = sum(suffix in IMAGE_FORMATS for suffix in members)
+    _check(images == 1 and "json" in members, f"{where}: needs one json and one image, has {sorted(members)}")
+    for suffix, member in members.items():
+        _check_bytes(member.size, member.sha256, f"{where}, {suffix}")
+        _check(member.size <= MAX_MEMBER, f"{where}, {suffix}: {member.size} bytes exceed {MAX_MEMBER}")

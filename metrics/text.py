@@ -1,0 +1,85 @@
+"""How good the answer is as a caption: ROUGE-L, METEOR, and the categories it names against those in the masks."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from torchmetrics.functional.text import rouge_score
+
+from metrics import matching
+from metrics.base import Evidence, Sum
+from metrics.pixels import area
+from metrics.words import Plain, Tagger, Word
+
+METRICS = ("rouge_l", "meteor", "noun_recall", "noun_precision")
+
+
+def rouge_l(text: str, captions: Sequence[str]) -> Sum:
+    """Best ROUGE-L F1 over the references, in [0, 1], by torchmetrics (float32; words of a-z and digits, no stemming).
+    An empty answer scores 0; no reference, no count."""
+    if not captions:
+        return Sum()
+    best = rouge_score(text, list(captions), accumulate="best", rouge_keys="rougeL")
+    return Sum(float(best["rougeL_fmeasure"]), 1)
+
+
+def meteor(text: str, captions: Sequence[str]) -> Sum | None:
+    """METEOR against the best reference, in [0, 1], by NLTK on lower-cased words split at spaces, as the reference
+    scorer does; None where NLTK's WordNet is not installed (nothing is fetched)."""
+    wordnet = _wordnet()
+    if wordnet is None:
+        return None
+    if not captions:
+        return Sum()
+    from nltk.translate.meteor_score import meteor_score
+
+    references = [caption.lower().split() for caption in captions]
+    return Sum(float(meteor_score(references, text.lower().split(), wordnet=wordnet)), 1)
+
+
+@cache
+def _wordnet() -> Any:
+    from nltk.corpus import wordnet
+
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        return None
+    return wordnet
+
+
+def mentioned(words: Sequence[Word], categories: Sequence[str], tagger: Tagger | None = None) -> set[str]:
+    """The categories that the words name, by the matching of the corrected profile."""
+    names = matching.vocabulary(tuple(categories), tagger or Plain())
+    return {match.category for match in matching.corrected(words, names)}
+
+
+def nouns(evidence: Evidence, words: Sequence[Word], tagger: Tagger | None = None) -> tuple[Sum, Sum]:
+    """Recall and precision of the categories named by the answer against those with a non-empty mask. Micro: the totals
+    are hits, the counts the categories in the image, and those named."""
+    said = mentioned(words, evidence.categories, tagger)
+    there = {name for name, rle in evidence.masks.items() if area(rle)}
+    hits = float(len(said & there))
+    return Sum(hits, len(there)), Sum(hits, len(said))
+
+
+def noun_recall(evidence: Evidence, words: Sequence[Word], tagger: Tagger | None = None) -> Sum:
+    """Of the categories in the image, those that the answer names."""
+    return nouns(evidence, words, tagger)[0]
+
+
+def noun_precision(evidence: Evidence, words: Sequence[Word], tagger: Tagger | None = None) -> Sum:
+    """Of the categories that the answer names, those in the image."""
+    return nouns(evidence, words, tagger)[1]
+
+
+def sums(text: str, evidence: Evidence, words: Sequence[Word], tagger: Tagger | None = None) -> dict[str, Sum]:
+    """Every metric in `METRICS` for one answer; METEOR is left out where it cannot be computed."""
+    recall, precision = nouns(evidence, words, tagger)
+    figures = {
+        "rouge_l": rouge_l(text, evidence.captions),
+        "meteor": meteor(text, evidence.captions),
+        "noun_recall": recall,
+        "noun_precision": precision,
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}

@@ -1,0 +1,140 @@
+"""Where a checkpoint lies, how it is loaded, and what identifies it."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, GenerationConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Checkpoint:
+    """Model, processor and generation settings of one checkpoint, each read when first needed.
+
+    checkpoint: hub id or folder (relative to the working directory or to the repository). attention: transformers'
+    attention implementation. revision: of a hub checkpoint. max_new_tokens: where an answer is cut off.
+    The constructor checks and loads nothing; `load` reads the weights, from safetensors only.
+    """
+
+    model_class: type
+    processor_class: type
+
+    def __init__(
+        self,
+        checkpoint: str,
+        *,
+        dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+        attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
+        revision: str | None = None,
+        max_new_tokens: int = 256,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens = {max_new_tokens} leaves no answer")
+        self.location = locate(checkpoint)
+        self.checkpoint, self.dtype, self.attention = checkpoint, DTYPES[dtype], attention
+        self.revision, self.max_new_tokens = revision, max_new_tokens
+        self._model: Any = None
+
+    def load(self, device: torch.device | str = "cpu") -> None:
+        """Read the weights to `device`, frozen, in evaluation mode. A second call only moves them.
+
+        Raises ValueError where the checkpoint lacks weights of this family.
+        """
+        if self._model is None:
+            model, info = self.model_class.from_pretrained(  # type: ignore[attr-defined]
+                self.location,
+                revision=self.revision or "main",
+                dtype=self.dtype,
+                attn_implementation=self.attention,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+            if missing := sorted(info["missing_keys"]):
+                raise ValueError(f"{self.checkpoint}: {len(missing)} weights are missing, first {missing[0]}")
+            model.generation_config = GenerationConfig()  # generate() would fill gaps from the checkpoint's own
+            self._model = model.requires_grad_(False).eval()
+        self._model.to(device)
+
+    @property
+    def model(self) -> Any:
+        """The transformers model with its head. Raises RuntimeError before `load`."""
+        if self._model is None:
+            raise RuntimeError("the model is not loaded: call load(device) first")
+        return self._model
+
+    @cached_property
+    def processor(self) -> Any:
+        """Image processor and tokenizer, padding on the left."""
+        options = {"revision": self.revision or "main", "backend": "pil", "padding_side": "left"}
+        return self.processor_class.from_pretrained(self.location, **options)  # type: ignore[attr-defined]
+
+    @cached_property
+    def generation(self) -> GenerationConfig:
+        """Greedy decoding; of the checkpoint's own configuration only the end and padding tokens are taken."""
+        own = generation_config(self.location, self.revision)
+        end, padding = self.processor.tokenizer.eos_token_id, self.processor.tokenizer.pad_token_id
+        end = end if own.eos_token_id is None else own.eos_token_id
+        padding = padding if own.pad_token_id is None else own.pad_token_id
+        ends = [end] if isinstance(end, int) else list(end or [])
+        return GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            max_new_tokens=self.max_new_tokens,
+            use_cache=True,
+            eos_token_id=ends or None,
+            pad_token_id=padding if padding is not None else (ends or [0])[0],
+        )
+
+    @property
+    def generation_record(self) -> dict[str, Any]:
+        """Everything that decides how an answer is generated; what is not named is off."""
+        record = self.generation.to_diff_dict()
+        return {name: value for name, value in sorted(record.items()) if name != "transformers_version"}
+
+    @property
+    def end_text(self) -> str:
+        """The text of the token that ends an answer."""
+        ends = self.generation.eos_token_id
+        return self.processor.tokenizer.decode(ends[:1]) if ends else ""
+
+
+def locate(checkpoint: str) -> str:
+    """A folder, taken from the working directory or the repository, else a hub id.
+
+    Raises ValueError for what can be neither.
+    """
+    for folder in (Path(checkpoint), ROOT / checkpoint):
+        if folder.is_dir():
+            return str(folder.resolve())
+    if checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") != 1:
+        raise ValueError(f"checkpoint {checkpoint!r} is neither a folder nor a hub id (owner/name)")
+    return checkpoint
+
+
+def generation_config(location: str, revision: str | None) -> GenerationConfig:
+    """The checkpoint's own generation configuration; an empty one where it ships without."""
+    try:
+        return GenerationConfig.from_pretrained(location, revision=revision or "main")
+    except OSError:
+        return GenerationConfig()
+
+
+def content(location: str, revision: str | None) -> dict[str, str]:
+    """Content hash of a folder, wherever it lies; hub id and commit of a hub checkpoint."""
+    folder = Path(location)
+    if not folder.is_dir():
+        config = AutoConfig.from_pretrained(location, revision=revision or "main")
+        return {"checkpoint": location, "checkpoint_commit": config._commit_hash or revision or "main"}
+    total = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".json", ".jinja", ".safetensors", ".txt", ".model"}:
+            with path.open("rb") as file:
+                total.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return {"checkpoint_sha256": total.hexdigest()}

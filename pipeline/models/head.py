@@ -1,0 +1,95 @@
+"""Logits from states after the final norm, without ever making all of them: rows in chunks, vocabulary in blocks."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+ROWS = 8
+BLOCK = 8192
+SPARE = 16
+
+
+class Head:
+    """The unembedding W_U of a model; everything is computed in fp32 from weights that stay in their own dtype."""
+
+    def __init__(self, linear: nn.Module) -> None:
+        self.weight: Tensor = linear.weight  # type: ignore[assignment]
+        self.bias: Tensor | None = getattr(linear, "bias", None)
+        self.vocab = len(self.weight)
+
+    def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
+        """Logits of the entries `ids` alone."""
+        ids = ids.to(self.weight.device)
+        logits = states.float() @ self.weight[ids].float().T
+        return logits if self.bias is None else logits + self.bias[ids].float()
+
+    def top(self, states: Float[Tensor, "n dim"], k: int) -> Int[Tensor, "n {k}"]:
+        """The k best entries of every row, best first, equal logits by the smaller id.
+
+        Raises ValueError when the vocabulary has fewer than k entries.
+        """
+        if not 1 <= k <= self.vocab:
+            raise ValueError(f"k = {k} best tokens asked of a vocabulary of {self.vocab}")
+        best: list[tuple[Tensor, Tensor]] = [
+            (rows.new_empty(len(rows), 0, dtype=torch.float32), rows.new_empty(len(rows), 0, dtype=torch.long))
+            for rows in states.split(ROWS)
+        ]
+        for start, weight, bias in self.blocks():
+            for chunk, rows in enumerate(states.split(ROWS)):
+                values, ids = leaders(project(rows, weight, bias), k)
+                values, ids = torch.cat([best[chunk][0], values], 1), torch.cat([best[chunk][1], ids + start], 1)
+                values, order = values.sort(dim=1, descending=True, stable=True)
+                best[chunk] = values[:, :k], ids.gather(1, order)[:, :k]
+        return torch.cat([ids for _, ids in best])
+
+    def least(self, states: Float[Tensor, "n dim"], allowed: Bool[Tensor, " vocab"] | None = None) -> int:
+        """The entry with the smallest logit summed over all rows, the smallest id among equals."""
+        total = states.float().sum(0)
+        sums = torch.cat(
+            [weight @ total + (0 if bias is None else len(states) * bias) for _, weight, bias in self.blocks()]
+        )
+        if allowed is not None:
+            sums = sums.masked_fill(~allowed.to(sums.device), torch.inf)
+        return int((sums == sums.min()).nonzero()[0])
+
+    def probabilities(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Softmax probability of one entry per row."""
+        norms = states.new_full((len(states),), -torch.inf, dtype=torch.float32)
+        for _, weight, bias in self.blocks():
+            parts = [project(rows, weight, bias).logsumexp(1) for rows in states.split(ROWS)]
+            norms = torch.logaddexp(norms, torch.cat(parts))
+        ids = ids.to(self.weight.device)
+        logits = (states.float() * self.weight[ids].float()).sum(1)
+        return (logits + (0 if self.bias is None else self.bias[ids].float()) - norms).exp()
+
+    def blocks(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+        """Consecutive blocks of the vocabulary: first id, weights and bias in fp32."""
+        for start in range(0, self.vocab, BLOCK):
+            bias = None if self.bias is None else self.bias[start : start + BLOCK].float()
+            yield start, self.weight[start : start + BLOCK].float(), bias
+
+
+def project(
+    rows: Float[Tensor, "n dim"], weight: Float[Tensor, "block dim"], bias: Float[Tensor, " block"] | None
+) -> Float[Tensor, "n block"]:
+    """Logits of a few rows against one block."""
+    logits = rows.float() @ weight.T
+    return logits if bias is None else logits + bias
+
+
+def leaders(logits: Float[Tensor, "n block"], k: int) -> tuple[Float[Tensor, "n kept"], Int[Tensor, "n kept"]]:
+    """The k largest of every row (or all), in stable order by (-logit, id).
+
+    A few spare candidates settle ties at the k-th place; where more are equal than that, the row chunk is sorted.
+    """
+    kept, k = min(k + SPARE, logits.shape[1]), min(k, logits.shape[1])
+    values, ids = logits.topk(kept, dim=1)
+    if kept < logits.shape[1] and bool((values[:, -1] == values[:, k - 1]).any()):
+        values, ids = logits.sort(dim=1, descending=True, stable=True)
+    else:
+        ids, order = ids.sort(dim=1)
+        values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+        ids = ids.gather(1, order)
+    return values[:, :k], ids[:, :k]

@@ -1,0 +1,127 @@
+"""The pictures of one sample: `figures/<index>/` with image.png, masks.png, maps.npz and panel.png."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from matplotlib import colormaps
+from PIL import Image
+from pycocotools import mask as coco
+
+from metrics.base import RLE, Box
+from pipeline.outputs.panel import COLOUR_MAP, Column, Panel, colour, draw_panel
+from pipeline.outputs.records import Row, Spoken
+from pipeline.outputs.typeset import Segment
+from pipeline.types import WHOLE
+
+PROFILE = "corrected"
+Maps = Mapping[str, UInt8[np.ndarray, "_ _ _"]]
+"""Explainer -> uint8 maps, one per answer token, at the token grid."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A word of the answer that has a column in the panel; `category` is None for a function word."""
+
+    first_word: int
+    word: Spoken
+    category: str | None
+
+
+def draw_sample(
+    figures: Path, row: Row, image: Image.Image, masks: Mapping[str, RLE] | None, maps: Maps, box: Box = WHOLE
+) -> Path:
+    """Write the four files of one sample below `figures`, named by the sample's index; its folder comes back.
+
+    box: the part of the image that the token grid covers.
+    """
+    folder = figures / str(row.index)
+    folder.mkdir(parents=True, exist_ok=True)
+    image = image.convert("RGB")
+    decoded = {name: coco.decode(dict(rle)).astype(bool) for name, rle in (masks or {}).items()}
+    image.save(folder / "image.png")
+    overlay(image, decoded).save(folder / "masks.png")
+    np.savez_compressed(folder / "maps.npz", allow_pickle=False, **{name: np.asarray(of) for name, of in maps.items()})
+    columns = [column(row, word, maps) for word in shown(row)]
+    segments = caption(row)
+    draw_panel(folder / "panel.png", Panel(image, decoded, tuple(maps), columns, segments, box))
+    return folder
+
+
+def shown(row: Row, limit: int = 5) -> list[Shown]:
+    """At most `limit` object words, and one function word: the first after an object, or the first of all."""
+    found: dict[int, str] = {}
+    for profiles in row.explainers.values():
+        entries = profiles.get(PROFILE, {})
+        for first, category, *_ in [*entries.get("objects", ()), *entries.get("absent", ())]:
+            found.setdefault(first, category)
+    chosen = sorted(found)[:limit]
+    functions = [at for at, word in enumerate(row.words) if word.label == "function"]
+    later = [at for at in functions if chosen and at > chosen[0]]
+    words = [Shown(at, phrase(row.words, at, found[at]), found[at]) for at in chosen]
+    return words + [Shown(at, row.words[at], None) for at in (later or functions)[:1]]
+
+
+def phrase(words: Sequence[Spoken], at: int, category: str) -> Spoken:
+    """The words from `at` on that spell `category`, as one; the word at `at` where they do not ("light")."""
+    names = category.split()
+    taken = words[at : at + len(names)]
+    if [word.lemma for word in taken] != names:
+        return words[at]
+    tokens = sum(word.n_tokens for word in taken)
+    return Spoken(" ".join(word.text.strip() for word in taken), "noun", category, words[at].first_token, tokens)
+
+
+def word_map(maps: UInt8[np.ndarray, "answer rows cols"], word: Spoken) -> UInt8[np.ndarray, "rows cols"]:
+    """The map of a word: cell by cell the largest of its tokens'."""
+    return maps[word.first_token : word.first_token + word.n_tokens].max(axis=0)
+
+
+def column(row: Row, word: Shown, maps: Maps) -> Column:
+    """What the panel shows of one word: a map and a figure for each explainer."""
+    named = word.category is not None and word.category != word.word.text.strip().lower()
+    title = word.word.text.strip() + (f" → {word.category}" if named else "")
+    figures = {name: _figure(row.explainers.get(name, {}).get(PROFILE, {}), word) for name in maps}
+    return Column(title, word.category, {name: word_map(of, word.word) for name, of in maps.items()}, figures)
+
+
+def caption(row: Row) -> list[Segment]:
+    """The answer in segments, each with its mark: a category, "" for the function word shown, None for the rest."""
+    if row.answer is None:
+        return []
+    marks = {}
+    for word in shown(row):
+        tokens = range(word.word.first_token, word.word.first_token + word.word.n_tokens)
+        marks.update(dict.fromkeys(tokens, word.category or ""))
+    runs = groupby(range(len(row.answer.pieces)), key=marks.get)
+    return [("".join(row.answer.pieces[at] for at in tokens), mark) for mark, tokens in runs]
+
+
+def overlay(image: Image.Image, masks: Mapping[str, Bool[np.ndarray, "height width"]]) -> Image.Image:
+    """The image with every mask in its colour, half transparent."""
+    pixels = np.asarray(image).astype(np.float32)
+    for number, mask in enumerate(masks.values()):
+        paint = np.array([int(colour(number)[at : at + 2], 16) for at in (1, 3, 5)], np.float32)
+        pixels[mask] = 0.5 * pixels[mask] + 0.5 * paint
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def _figure(entries: Mapping[str, Any], word: Shown) -> str:
+    """The score under a map; nothing where the word has no entry."""
+    if word.category is None:
+        shares = [share for first, share in entries.get("functions", ()) if first == word.first_word]
+        return f"Func-IoU {shares[0]:.2f}" if shares else ""
+    found = [entry[2] for entry in entries.get("objects", ()) if entry[0] == word.first_word]
+    return f"Obj-IoU {found[0]:.2f}" if found else "not in the image"
+
+
+def strip(maps: UInt8[np.ndarray, "answer _ _"], words: Sequence[Spoken], height: int = 192) -> Image.Image:
+    """The maps of `words` side by side, about `height` pixels high, cells as squares."""
+    side = max(1, height // maps.shape[1])
+    tiles = [np.pad(word_map(maps, word).repeat(side, 0).repeat(side, 1), ((0, 0), (0, 4))) for word in words]
+    coloured = colormaps[COLOUR_MAP](np.concatenate(tiles, axis=1), bytes=True)[..., :3]
+    return Image.fromarray(np.ascontiguousarray(coloured))

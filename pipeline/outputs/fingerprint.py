@@ -1,0 +1,121 @@
+"""What makes two runs the same run, and the guard of a run folder: one folder, one fingerprint."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+WRITTEN = (
+    "config.yaml",
+    "rows.*.jsonl",
+    "summary.json",
+    "timing.json",
+    "wandb.json",
+    "figures/*/image.png",
+    "figures/*/masks.png",
+    "figures/*/maps.npz",
+    "figures/*/panel.png",
+    "maps/*.npz",
+    "wandb/run-*/**/*",
+    "wandb/offline-run-*/**/*",
+    "wandb/data/**/*",
+    "wandb/latest-run",
+    "wandb/debug*.log",
+    "env.json",
+)
+"""Every file that a run writes, as patterns below its folder; `env.json`, which says whose folder it is, goes last."""
+
+
+def canonical(value: Mapping[str, Any]) -> str:
+    """One text per value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(fingerprint: Mapping[str, Any]) -> str:
+    """The sha256 of the canonical text; its first 8 digits name a run folder."""
+    return hashlib.sha256(canonical(fingerprint).encode()).hexdigest()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One line per dotted name whose values differ, both values shown."""
+    before, after = dict(_flat(old)), dict(_flat(new))
+    names = sorted(before.keys() | after.keys())
+    return [
+        f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def write_atomic(path: Path, data: str) -> None:
+    """The file is the old one or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(data, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Sorted, indented, whole or not at all; NaN is an error."""
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text + "\n")
+
+
+def open_run(
+    folder: Path, fingerprint: Mapping[str, Any], *, fresh: bool = False, environment: Mapping[str, Any] | None = None
+) -> None:
+    """Make `folder` the folder of this run, or go on in it. Call it in one process, before any row is written.
+
+    environment: where it runs (hosts, devices, versions), for the reader only; kept in `env.json`, one per start.
+    Raises ValueError when the folder holds another run, naming what differs, or results of unknown origin.
+    """
+    record = _record(folder)
+    if record is None and any(folder.glob("rows.*.jsonl")):
+        raise ValueError(f"{folder} holds rows but no env.json that says how they came about; choose another folder")
+    if record is not None and fresh:
+        clear(folder)
+        record = None
+    wanted = json.loads(canonical(fingerprint))
+    if record is not None and record["fingerprint"] != wanted:
+        changed = "; ".join(differences(record["fingerprint"], wanted))
+        raise ValueError(f"{folder} holds another run ({changed}); choose another folder or start over with --fresh")
+    starts = [*(record["starts"] if record else ()), dict(environment or {})]
+    write_json(folder / "env.json", {"fingerprint": wanted, "sha256": digest(wanted), "starts": starts})
+
+
+def clear(folder: Path) -> None:
+    """Remove the files that a run wrote into its folder, and the directories that are empty then. No others."""
+    for pattern in WRITTEN:
+        for path in sorted(folder.glob(pattern), reverse=True):
+            if path.is_symlink() or not path.is_dir():
+                path.unlink()
+    for top in ("figures", "maps", "wandb"):
+        for path in sorted([folder / top, *(folder / top).glob("**/")], reverse=True):
+            if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    """What `env.json` says; None without one."""
+    path = folder / "env.json"
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read ({error}); choose another folder") from error
+    if not isinstance(record, dict) or not {"fingerprint", "starts"} <= record.keys():
+        raise ValueError(f"{path} is not that of a run; choose another folder")
+    return record
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """(dotted name, JSON text) of every leaf."""
+    if isinstance(value, Mapping) and value:
+        return [leaf for name in value for leaf in _flat(value[name], f"{prefix}.{name}" if prefix else str(name))]
+    return [(prefix, json.dumps(value, sort_keys=True, ensure_ascii=False))]

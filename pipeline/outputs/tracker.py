@@ -1,0 +1,237 @@
+"""Weights & Biases as a view of a run folder: one W&B run per explainer, in one group. Never a source of results.
+
+    python -m pipeline.outputs.tracker RUN_DIR [--project P] [--entity E] [--group G] [--online]
+
+Plain names are the corrected profile, `reference/...` the other; values in [0, 1]. Ids are kept in `wandb.json`, so
+publishing again goes on in the same runs.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from pipeline.outputs.draw import shown, strip
+from pipeline.outputs.fingerprint import write_json
+from pipeline.outputs.records import Row, read_rows
+
+Mode = Literal["offline", "online", "disabled"]
+PLAIN = "corrected"
+
+
+def publish(
+    run_dir: Path,
+    project: str = "seewhy",
+    entity: str | None = None,
+    mode: Mode = "offline",
+    group: str | None = None,
+    tags: Sequence[str] = (),
+) -> str | None:
+    """Publish every explainer of a finished run; the reason comes back where that failed, and nothing is raised.
+
+    group: model and dataset; by default what was given the first time, else the folder's name.
+    """
+    if mode == "disabled":
+        return None
+    try:
+        with _staging(run_dir):
+            summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
+            for explainer in summary["explainers"]:
+                _publish_one(run_dir, explainer, summary, project, entity, mode, group, tags)
+    except Exception as error:  # a view must never change a run
+        return _reason(error)
+    return None
+
+
+def identity(run_dir: Path, explainer: str, group: str | None = None, tags: Sequence[str] = ()) -> dict[str, Any]:
+    """Arguments of `WandbLogger` or `wandb.init` that name the W&B run of one explainer; asked again, the same."""
+    from wandb.util import generate_id
+
+    state = _state(run_dir)
+    state["group"] = group or state.get("group") or run_dir.resolve().name
+    state["tags"] = sorted({*state.get("tags", ()), *tags})
+    run = state.setdefault("runs", {}).setdefault(explainer, {})
+    run.setdefault("id", generate_id())
+    write_json(run_dir / "wandb.json", state)
+    name = f"{explainer} {state['group']}"
+    called = {"id": run["id"], "name": name, "group": state["group"], "job_type": explainer}
+    return called | {"tags": [explainer, *state["tags"]], "resume": "allow"}
+
+
+def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline") -> str | None:
+    """Give a W&B run that is already open (`WandbLogger.experiment`) its final figures and pictures, and close it."""
+    try:
+        with _staging(run_dir):
+            summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
+            run.config.update(config(run_dir, explainer), allow_val_change=True)
+            _log(run, run_dir, explainer, summary)
+            run.finish()
+            _done(run_dir, explainer, mode)
+    except Exception as error:  # a view must never change a run
+        return _reason(error)
+    return None
+
+
+def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float]:
+    """The figures of one explainer by W&B's names; absent ones are left out."""
+    flat: dict[str, float] = {}
+    for profile, metrics in summary["explainers"][explainer].items():
+        prefix = "" if profile == PLAIN else f"{profile}/"
+        for metric, figure in metrics.items():
+            flat[f"{prefix}{metric}"] = figure["value"]
+            flat |= {f"{prefix}{part}/{metric}": figure[part] for part in ("low", "high", "count")}
+    flat |= {f"captions/{metric}": figure["value"] for metric, figure in summary.get("captions", {}).items()}
+    flat |= {f"samples/{name}": count for name, count in summary["samples"].items() if isinstance(count, int)}
+    return {name: value for name, value in flat.items() if value is not None}
+
+
+def config(run_dir: Path, explainer: str) -> dict[str, Any]:
+    """The resolved configuration of the run, and this explainer's own parameters."""
+    path = run_dir / "config.yaml"
+    resolved = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path = run_dir / "env.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fingerprint = record.get("fingerprint", {})
+    parameters = fingerprint.get("explainers", {})
+    own = parameters.get(explainer) if isinstance(parameters, dict) else None
+    return {"explainer": explainer, "parameters": own, "fingerprint": record.get("sha256"), "config": resolved}
+
+
+def _publish_one(
+    run_dir: Path,
+    explainer: str,
+    summary: Mapping[str, Any],
+    project: str,
+    entity: str | None,
+    mode: Mode,
+    group: str | None,
+    tags: Sequence[str],
+) -> None:
+    import wandb
+
+    called = identity(run_dir, explainer, group, tags)
+    earlier = list((run_dir / "wandb").glob(f"offline-run-*-{called['id']}"))
+    published = _state(run_dir)["runs"][explainer].get(mode) == _digest(run_dir)
+    if published and (mode == "online" or earlier):
+        return
+    if mode == "offline":
+        called.pop("resume")
+        for path in earlier:  # what follows holds all of it again
+            shutil.rmtree(path)
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,
+        save_code=False,
+        x_disable_stats=True,
+        x_disable_machine_info=True,
+        x_disable_meta=True,
+        login_timeout=30,
+        init_timeout=60,
+    )
+    run = wandb.init(
+        project=project,
+        entity=entity,
+        mode=mode,
+        dir=run_dir,
+        config=config(run_dir, explainer),
+        reinit="create_new",
+        settings=settings,
+        **called,
+    )
+    try:
+        _log(run, run_dir, explainer, summary)
+    finally:
+        run.finish()
+    _done(run_dir, explainer, mode)
+
+
+def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) -> None:
+    """Figures, and a table of the samples that have pictures."""
+    import wandb
+
+    table = wandb.Table(columns=["index", "key", "caption", "image", "masks", "maps"])
+    for row, folder in _pictured(run_dir):
+        words = shown(row)
+        with np.load(folder / "maps.npz", allow_pickle=False) as maps:
+            drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
+        titles = " | ".join(word.word.text.strip() for word in words)
+        said = row.answer.text if row.answer else ""
+        image, masks = (wandb.Image(str(folder / name)) for name in ("image.png", "masks.png"))
+        table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
+    final = figures(summary, explainer)
+    run.log({**final, "samples_table": table} if table.data else final)
+    run.summary.update(final)
+
+
+def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
+    for row in sorted(read_rows(run_dir).values(), key=lambda row: row.index):
+        folder = run_dir / "figures" / str(row.index)
+        if all((folder / name).exists() for name in ("image.png", "masks.png", "maps.npz")):
+            yield row, folder
+
+
+@contextmanager
+def _staging(run_dir: Path) -> Iterator[None]:
+    """W&B keeps the files that it has yet to send next to the run, not in the home directory."""
+    places = {name: str((run_dir / "wandb" / "data").resolve()) for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")}
+    before = {name: os.environ.get(name) for name in places}
+    os.environ.update(places)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _state(run_dir: Path) -> dict[str, Any]:
+    path = run_dir / "wandb.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _done(run_dir: Path, explainer: str, mode: Mode) -> None:
+    state = _state(run_dir)
+    state.setdefault("runs", {}).setdefault(explainer, {})[mode] = _digest(run_dir)
+    write_json(run_dir / "wandb.json", state)
+
+
+def _digest(run_dir: Path) -> str:
+    return hashlib.sha256((run_dir / "summary.json").read_bytes()).hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """One line, without the key."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    key = os.environ.get("WANDB_API_KEY")
+    return f"not published to W&B ({text.replace(key, '***') if key else text})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.outputs.tracker", description="Publish a run to W&B.")
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--project", default="seewhy")
+    parser.add_argument("--entity")
+    parser.add_argument("--group", help="model and dataset, by which runs are compared")
+    parser.add_argument("--online", action="store_true", help="send it now; otherwise `wandb sync` can later")
+    given = parser.parse_args(arguments)
+    mode: Mode = "online" if given.online else "offline"
+    reason = publish(given.run_dir, given.project, given.entity, mode, given.group)
+    if reason:
+        print(reason, file=sys.stderr)
+    return 1 if reason else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

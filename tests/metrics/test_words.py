@@ -1,0 +1,155 @@
+"""Grouping, labels, taggers."""
+
+import builtins
+import string
+
+import pytest
+
+from metrics.words import FUNCTION, NOUN, PENN, Plain, group, label, tagger, words_of
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ((), []),
+        (("A", " dog", "."), ["A", "dog", "."]),
+        ((" skate", "board", "er"), ["skateboarder"]),
+        (("▁a", "▁sk", "ate"), ["a", "skate"]),
+        (("Ġa", "Ġsk", "ate"), ["a", "skate"]),
+        ((" dogs", ",", " cats"), ["dogs", ",", "cats"]),
+        (("a", " light", "-", "blue"), ["a", "light", "-blue"]),
+        (("一", "只", "狗", "."), ["一", "只", "狗", "."]),
+        ((" a", "...", " b"), ["a", "...", "b"]),
+        (("a", "b", "c", "d", "e"), ["abcde"]),
+        (("", " dog", ""), ["", "dog"]),
+        ((" ", "dog"), ["dog"]),
+        (("dog", ".", "\n", "The"), ["dog", ".", "The"]),
+    ],
+)
+def test_grouping(pieces, words):
+    assert [word.text for word in words_of(pieces, Plain())] == words
+
+
+@pytest.mark.parametrize("pieces", [(), ("",), (" ", "", "\n"), ("a", " b", "c", "", "!", "狗", " d")])
+def test_every_token_belongs_to_one_word(pieces):
+    assert [token for tokens in group(pieces) for token in tokens] == list(range(len(pieces)))
+
+
+def test_a_word_of_white_space_is_other_and_never_tagged():
+    class Strict(Plain):
+        def tag(self, word):
+            assert word.strip()
+            return super().tag(word)
+
+    (blank, dog) = words_of((" ", " dog"), Strict())
+    assert (blank.text, blank.label, blank.lemma, blank.tag) == ("", "other", "", "")
+    assert dog.label == "noun"
+
+
+@pytest.mark.parametrize("mark", [*string.punctuation, "...", "?!"])
+def test_ascii_punctuation_alone_is_punctuation_whatever_its_tag(mark):
+    assert label(mark, "NN") == "punctuation"
+
+
+def test_labels_follow_the_penn_tag():
+    assert {label("x", tag) for tag in FUNCTION} == {"function"}
+    assert {label("x", tag) for tag in NOUN} == {"noun"}
+    assert {label("x", tag) for tag in ("IN", "CD", "JJ", "VBZ", "")} == {"other"}
+    assert label("'s", "POS") == "function"
+    assert label("狗。", "NN") == "noun"
+
+
+HANTA = {
+    "noun": "dog dogs man people bear Bears hydrant giraffe giraffes skis scissors orange sheep refrigerator".split()
+    + ["traffic", "light", "York", '"dog', "-bear", "it", "remote", "toaster", "grass", "knives"][:5]
+    + ["knives", "-bear", "remote", "toaster", "man's"],
+    "function": ["the", "A", "and", "there", "can", "it", "their", "who", "which", "that", "where", "it's", "'s"],
+    "other": ["sitting", "on", "of", "two", "red", "is", "quickly", "with", "not", "isn't", "猫"],
+    "punctuation": [".", ",", '"', "(", "-"],
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in HANTA.items() for text in texts])
+def test_hanta_reads_words_of_captions(kind, text):
+    (word,) = words_of((text,), tagger("hanta"))
+    assert word.label == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "lemma"),
+    [("dogs", "dog"), ("Dogs", "dog"), ("children", "child"), ("men", "man"), ("knives", "knife"), ("buses", "bus")]
+    + [("skis", "ski"), ("sky", "sky"), ("giraffes", "giraffe"), ("bears", "bear"), ("-bear", "bear")]
+    + [("T-shirt", "tshirt"), ("dog's", "dog"), ("York", "york")],
+)
+def test_hanta_lemmas_are_lower_case_without_hyphens(text, lemma):
+    assert tagger("hanta").tag(text)[1] == lemma
+
+
+COCO_LAST = """person bicycle car motorcycle airplane bus train truck boat light hydrant sign meter bench bird cat dog
+horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis snowboard ball kite bat
+glove skateboard surfboard racket bottle glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot
+pizza donut cake chair couch plant bed table toilet tv laptop mouse remote keyboard phone microwave oven toaster sink
+refrigerator book clock vase scissors drier toothbrush""".split()
+
+
+@pytest.mark.parametrize("name", COCO_LAST)
+def test_hanta_takes_every_coco_name_for_a_noun(name):
+    tag, lemma = tagger("hanta").tag(name)
+    assert tag in NOUN
+    assert lemma == ("ski" if name == "skis" else name)
+
+
+def test_penn_table_covers_the_model():
+    from HanTa.HanoverTagger import HanoverTagger
+
+    whole = {tag for tag in HanoverTagger("morphmodel_en.pgz").LP_wtag if tag} or None
+    names = {str(name)[4:] for name in HanoverTagger("morphmodel_en.pgz").int2tag.values() if str(name)[:4] == "END_"}
+    ours = names - {"!!!", "IN", "NN", "UNKNOWN"}  # of the model's own making, never a word's tag
+    assert whole is None or ours
+    assert ours <= set(PENN)
+
+
+def test_taggers_are_named_pure_and_loaded_once():
+    assert tagger("hanta").name == "hanta"
+    assert tagger("hanta") is tagger("hanta")
+    assert tagger("hanta").tag("dogs") == tagger("hanta").tag("dogs") == ("NNS", "dog")
+
+
+def test_unknown_backend_is_refused():
+    with pytest.raises(ValueError, match="spacy.*hanta, nltk"):
+        tagger("spacy")
+
+
+def test_nltk_without_data_says_what_is_missing_and_how_to_get_it(monkeypatch, tmp_path):
+    import nltk
+
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    message = "averaged_perceptron_tagger_eng and wordnet.*nltk.downloader averaged_perceptron_tagger_eng wordnet"
+    with pytest.raises(LookupError, match=message):
+        tagger("nltk")
+
+
+def test_nltk_gets_one_word_at_a_time_and_the_lemmatiser_the_plain_form(monkeypatch):
+    import nltk
+    from nltk.stem import WordNetLemmatizer
+
+    from metrics.words import Nltk
+
+    monkeypatch.setattr(nltk, "pos_tag", lambda words: [(word, "NNS") for word in words])
+    monkeypatch.setattr(WordNetLemmatizer, "lemmatize", lambda self, word: word.removesuffix("s"))
+    assert Nltk().tag("T-Shirts") == ("NNS", "tshirt")
+
+
+def test_importing_loads_neither_backend(monkeypatch):
+    import importlib
+    import sys
+
+    real = builtins.__import__
+
+    def spy(name, *rest):
+        assert name.split(".")[0] not in {"HanTa", "nltk"}
+        return real(name, *rest)
+
+    monkeypatch.delitem(sys.modules, "metrics.words")
+    monkeypatch.setattr(builtins, "__import__", spy)
+    importlib.import_module("metrics.words")

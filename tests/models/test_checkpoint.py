@@ -1,0 +1,81 @@
+"""Options are checked before anything is read; what is read is identified."""
+
+import inspect
+import shutil
+from importlib import import_module
+
+import pytest
+import yaml
+from safetensors.torch import load_file, save_file
+
+from pipeline.models.checkpoint import ROOT, locate
+from pipeline.models.qwen2_vl import Qwen2VL
+from tests import tiny
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checkpoint": "no/such/folder"}, "neither a folder nor a hub id"),
+        ({"checkpoint": "./nothing"}, "neither a folder nor a hub id"),
+        ({"checkpoint": "a/b", "max_new_tokens": 0}, "leaves no answer"),
+    ],
+)
+def test_refused_before_loading(options, message):
+    with pytest.raises(ValueError, match=message):
+        Qwen2VL(**options)
+
+
+def test_a_folder_of_the_repository_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert locate("tests/golden") == str(ROOT / "tests" / "golden")
+    assert locate("Qwen/Qwen2-VL-2B-Instruct") == "Qwen/Qwen2-VL-2B-Instruct"
+
+
+def test_nothing_is_loaded_by_the_constructor():
+    with pytest.raises(RuntimeError, match="not loaded"):
+        Qwen2VL("owner/name").model  # noqa: B018
+
+
+def test_identity_is_content_and_options_not_place(tmp_path):
+    folder = tiny.qwen2_vl_folder(tmp_path / "a")
+    copy = shutil.copytree(folder, tmp_path / "b")
+    one = Qwen2VL(str(folder)).identity()
+    assert one == Qwen2VL(str(copy)).identity()
+    assert one != Qwen2VL(str(folder), max_new_tokens=9).identity()
+    assert "{prompt}" in one["template"]
+    config = copy / "config.json"
+    config.write_text(config.read_text() + "\n")
+    assert one != Qwen2VL(str(copy)).identity()
+
+
+def test_missing_weights_are_an_error(tmp_path):
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    del weights[next(name for name in weights if name.endswith("norm.weight"))]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="1 weights are missing"):
+        Qwen2VL(str(folder)).load("cpu")
+
+
+def test_tied_weights_are_not_missing(tmp_path):
+    vlm = tiny.qwen2_vl(tmp_path, tied=True)
+    assert vlm.head.weight is vlm.model.get_input_embeddings().weight
+
+
+def test_pickled_weights_are_not_read(tmp_path):
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        Qwen2VL(str(folder)).load("cpu")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "vlm").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_names_a_family_and_its_options(path):
+    config = yaml.safe_load(path.read_text())
+    module, name = config["class_path"].rsplit(".", 1)
+    inspect.signature(getattr(import_module(module), name)).bind(**config["init_args"])
+
+
+def test_padding_is_on_the_left(vlm):
+    assert vlm.processor.tokenizer.padding_side == "left"

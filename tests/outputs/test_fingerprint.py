@@ -1,0 +1,108 @@
+"""One folder, one run; nothing that a run did not write is touched."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.outputs.fingerprint import clear, differences, digest, open_run, write_json
+
+PRINT = {"checkpoint": "abc", "explainers": {"cam": {}, "msea_arc": {"k": 50, "scales": [0.5, 1.0]}}, "limit": None}
+CHANGED = {"checkpoint": "abc", "explainers": {"msea_arc": {"k": 20, "scales": [0.5, 1.0]}}, "limit": None, "batch": 8}
+
+
+def test_the_digest_is_that_of_the_canonical_text_whatever_the_order_of_keys():
+    assert digest({"b": 1, "a": "é"}) == hashlib.sha256('{"a":"é","b":1}'.encode()).hexdigest()
+    assert digest(PRINT) == digest(dict(reversed(PRINT.items())))
+    assert digest(PRINT) != digest(CHANGED)
+
+
+def test_differences_name_every_leaf_with_both_values():
+    assert differences(PRINT, PRINT) == []
+    assert differences(PRINT, CHANGED) == [
+        "batch: absent -> 8",
+        "explainers.cam: {} -> absent",
+        "explainers.msea_arc.k: 50 -> 20",
+    ]
+
+
+def test_the_same_run_goes_on_and_every_start_is_recorded(tmp_path: Path):
+    folder = tmp_path / "a" / "run"
+    open_run(folder, PRINT, environment={"host": "one"})
+    (folder / "rows.0.jsonl").write_text("kept")
+    open_run(folder, PRINT, environment={"host": "two"})
+    record = json.loads((folder / "env.json").read_text())
+    assert record == {"fingerprint": PRINT, "sha256": digest(PRINT), "starts": [{"host": "one"}, {"host": "two"}]}
+    assert (folder / "rows.0.jsonl").read_text() == "kept"
+    assert sorted(path.name for path in folder.iterdir()) == ["env.json", "rows.0.jsonl"]
+
+
+def test_tuples_of_a_fingerprint_equal_the_lists_that_json_makes_of_them(tmp_path: Path):
+    open_run(tmp_path, {"scales": (0.5, 1.0)})
+    open_run(tmp_path, {"scales": (0.5, 1.0)})
+
+
+def test_another_run_is_refused_and_what_differs_is_named(tmp_path: Path):
+    open_run(tmp_path, PRINT)
+    before = (tmp_path / "env.json").read_bytes()
+    with pytest.raises(ValueError, match=r"explainers\.msea_arc\.k: 50 -> 20.*--fresh"):
+        open_run(tmp_path, CHANGED)
+    assert (tmp_path / "env.json").read_bytes() == before
+
+
+def test_fresh_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path):
+    written = ["config.yaml", "rows.0.jsonl", "rows.11.jsonl", "summary.json", "timing.json", "wandb.json"]
+    written += [f"figures/3/{name}" for name in ("image.png", "masks.png", "maps.npz", "panel.png")]
+    written += ["wandb/offline-run-1-a/files/media/x.png", "wandb/offline-run-1-a/run-a.wandb", "wandb/data/s/y"]
+    foreign = [
+        "notes.txt",
+        "figures/3/mine.png",
+        "figures/mine.txt",
+        "wandb/settings",
+        "rows.txt",
+        "other/rows.0.jsonl",
+    ]
+    open_run(tmp_path, PRINT)
+    for name in written + foreign:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    open_run(tmp_path, CHANGED, fresh=True)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("**/*") if path.is_file()}
+    assert left == {*foreign, "env.json"}
+    assert json.loads((tmp_path / "env.json").read_text())["fingerprint"] == CHANGED
+
+
+def test_fresh_never_follows_a_link_out_of_the_folder(tmp_path: Path):
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    (outside / "3").mkdir(parents=True)
+    (outside / "target.json").write_text("x")
+    open_run(folder, PRINT)
+    (folder / "wandb").mkdir()
+    (folder / "wandb" / "latest-run").symlink_to(outside)
+    (folder / "summary.json").symlink_to(outside / "target.json")
+    clear(folder)
+    assert (outside / "target.json").read_text() == "x"
+    assert (outside / "3").is_dir()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("env", [None, "{", "[]", '{"a": 1}'])
+def test_a_folder_of_unknown_origin_is_left_alone(tmp_path: Path, env: str | None, fresh: bool):
+    (tmp_path / "rows.0.jsonl").write_text("precious")
+    if env is not None:
+        (tmp_path / "env.json").write_text(env)
+    with pytest.raises(ValueError, match="choose another folder"):
+        open_run(tmp_path, PRINT, fresh=fresh)
+    assert (tmp_path / "rows.0.jsonl").read_text() == "precious"
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "summary.json"
+    write_json(path, {"b": 1, "a": None})
+    assert path.read_text() == '{\n  "a": null,\n  "b": 1\n}\n'
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, {"a": float("nan")})
+    assert path.read_text() == '{\n  "a": null,\n  "b": 1\n}\n'
+    assert list(tmp_path.iterdir()) == [path]

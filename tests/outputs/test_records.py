@@ -1,0 +1,117 @@
+"""Rows survive: every cut, every flipped byte, every duplicate."""
+
+import json
+import math
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.outputs.records import Row, RowWriter, Spoken, Torn, decode, encode, read_rows
+from pipeline.types import Answer
+
+ROW = Row(
+    key='odd/"key"\n\u2028 é 🐈',
+    index=3,
+    answer=Answer((5, 9), ("A", " cat\r\n"), "A cat\r\n", True),
+    words=(Spoken("A", "function", "a", 0, 1), Spoken("cat", "noun", "cat", 1, 1)),
+    captions={"rouge_l": (0.5, 1)},
+    explainers={"cam": {"corrected": {"objects": [[1, "cat", 0.25, 0.5, 1.0, 1.0]], "threshold": 12.5}}},
+    seconds={"answer": 0.25},
+    batch=8,
+)
+
+
+def test_a_row_comes_back_as_it_was():
+    assert decode(encode(ROW)) == ROW
+    failed = Row(key="k", index=0, error="ValueError: too wide")
+    assert decode(encode(failed)) == failed
+
+
+def test_the_line_is_one_sorted_json_object_whose_last_key_is_the_checksum_of_the_bytes_before_it():
+    line = encode(ROW)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    fields = json.loads(line.decode("utf-8"))
+    *keys, last = fields
+    assert keys == sorted(keys)
+    assert last == "crc32"
+    before = line[: line.rindex(b'"crc32"')]
+    assert fields["crc32"] == f"{zlib.crc32(before):08x}"
+
+
+def test_what_is_not_a_number_is_null():
+    entries = {"threshold": math.nan, "functions": [[0, math.inf], [1, -math.inf]]}
+    line = encode(replace(ROW, explainers={"cam": {"corrected": entries}}))
+    assert decode(line).explainers["cam"]["corrected"] == {"threshold": None, "functions": [[0, None], [1, None]]}
+    assert b"NaN" not in line
+    assert b"Infinity" not in line
+
+
+def test_a_lone_surrogate_comes_back():
+    row = replace(ROW, key="file\udc80name")
+    line = encode(row)
+    line.decode("utf-8")
+    assert decode(line) == row
+
+
+def test_a_line_cut_at_any_byte_is_dropped_and_the_next_row_is_kept(tmp_path: Path):
+    path = tmp_path / "rows.0.jsonl"
+    first, second = replace(ROW, key="first"), replace(ROW, key="second")
+    for size in range(len(encode(second))):
+        path.write_bytes(encode(first) + encode(second)[:size])
+        rows = read_rows(tmp_path)
+        assert list(rows) == ["first"]
+        assert rows.dropped == (size > 0)
+        with RowWriter(path) as writer:
+            writer.write(replace(ROW, key="third"))
+        again = read_rows(tmp_path)
+        assert list(again) == ["first", "third"]
+        assert again.dropped == 0
+
+
+def test_a_file_of_nothing_but_a_torn_line_is_used_again(tmp_path: Path):
+    path = tmp_path / "rows.0.jsonl"
+    path.write_bytes(encode(ROW)[:40])
+    with RowWriter(path) as writer:
+        writer.write(ROW)
+    assert path.read_bytes() == encode(ROW)
+
+
+def test_a_changed_byte_anywhere_drops_the_line_alone(tmp_path: Path):
+    path = tmp_path / "rows.0.jsonl"
+    line = encode(replace(ROW, key="first"))
+    for at in range(len(line) - 1):
+        changed = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+        path.write_bytes(changed + encode(replace(ROW, key="second")))
+        rows = read_rows(tmp_path)
+        assert list(rows) == ["second"]
+        assert rows.dropped == 1 + (changed.count(b"\n") - 1)
+        with pytest.raises(Torn):
+            decode(changed)
+
+
+def test_of_two_rows_with_one_key_the_first_counts(tmp_path: Path):
+    with RowWriter(tmp_path / "rows.1.jsonl") as writer:
+        writer.write(replace(ROW, index=20))
+    with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+        writer.write(replace(ROW, index=10))
+        writer.write(replace(ROW, index=11))
+    assert [row.index for row in read_rows(tmp_path).values()] == [10]
+
+
+def test_an_unknown_schema_is_an_error_that_names_the_file(tmp_path: Path):
+    (tmp_path / "rows.0.jsonl").write_bytes(encode(replace(ROW, schema=99)))
+    with pytest.raises(ValueError, match=r"rows\.0\.jsonl: row of schema 99; this version reads schema 1"):
+        read_rows(tmp_path)
+
+
+def test_a_written_row_is_on_disk_before_the_writer_is_closed(tmp_path: Path):
+    with RowWriter(tmp_path / "new" / "rows.0.jsonl") as writer:
+        writer.write(ROW)
+        assert list(read_rows(tmp_path / "new")) == [ROW.key]
+
+
+def test_an_empty_folder_has_no_rows(tmp_path: Path):
+    assert read_rows(tmp_path) == {}

@@ -1,0 +1,163 @@
+"""The whole command: same figures from one or two processes and after a kill, and errors of one line."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+ENV = {
+    **os.environ,
+    "WANDB_MODE": "offline",
+    "HF_HUB_OFFLINE": "1",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "OMP_NUM_THREADS": "1",
+}
+SMALL = ["--limit", "24", "--batch_size", "4", "--figures", "0", "--wandb.mode", "disabled"]
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, str(ROOT / "run_eval.py"), *args]
+
+
+def run(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*args), cwd=cwd, env=ENV, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run of one process."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = run(*SMALL, "--run_dir", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_run_leaves_its_files_and_every_sample_once(whole: Path) -> None:
+    names = {path.name for path in whole.iterdir()}
+    assert {"config.yaml", "env.json", "rows.0.jsonl", "summary.json", "timing.json"} <= names
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["samples"] == {"expected": 24, "scored": 24, "quarantined": 0}
+    assert set(summary["explainers"]) == {"cam", "tam", "msea_arc"}
+    assert set(summary["explainers"]["cam"]) == {"corrected", "reference"}
+    value = summary["explainers"]["cam"]["corrected"]["obj_iou"]
+    assert 0 < value["low"] <= value["value"] <= value["high"] < 1
+    assert value["count"] > 20
+    assert {"cam-tam", "cam-msea_arc", "tam-msea_arc"} == set(summary["differences"])
+
+
+def test_two_processes_give_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    done = run(*SMALL, "--run_dir", str(tmp_path / "two"), "--trainer.devices", "2", "--trainer.accelerator", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "two" / "rows.1.jsonl").stat().st_size > 0
+    assert (tmp_path / "two" / "summary.json").read_bytes() == (whole / "summary.json").read_bytes()
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    rows = folder / "rows.0.jsonl"
+    process = subprocess.Popen(command(*SMALL, "--run_dir", str(folder)), cwd=ROOT, env=ENV)
+    deadline = time.monotonic() + 300
+    while (not rows.exists() or rows.read_bytes().count(b"\n") < 10) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = rows.read_bytes()
+    assert 10 <= kept.count(b"\n") < 24
+    done = run(*SMALL, "--run_dir", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert rows.read_bytes().startswith(kept[: kept.rindex(b"\n") + 1])
+    assert (folder / "summary.json").read_bytes() == (whole / "summary.json").read_bytes()
+
+
+def test_a_finished_run_is_not_run_again(whole: Path) -> None:
+    before = (whole / "rows.0.jsonl").read_bytes()
+    assert run(*SMALL, "--run_dir", str(whole)).returncode == 0
+    assert (whole / "rows.0.jsonl").read_bytes() == before
+
+
+def test_another_configuration_in_the_same_folder_is_refused_by_name(whole: Path) -> None:
+    done = run(*SMALL, "--run_dir", str(whole), "--explainer.msea_arc.k=20")
+    assert done.returncode == 2
+    assert "explainers.msea_arc.k" in done.stderr
+    assert "--fresh" in done.stderr
+
+
+def test_answers_of_an_earlier_run_are_explained_again(whole: Path, tmp_path: Path) -> None:
+    args = ["--explainers", "cam", "--answers", str(whole), "--run_dir", str(tmp_path / "again")]
+    done = run(*SMALL, *args)
+    assert done.returncode == 0, done.stderr
+    first, again = (json.loads((f / "summary.json").read_text()) for f in (whole, tmp_path / "again"))
+    old, new = (s["explainers"]["cam"]["corrected"]["f1_iou"] for s in (first, again))
+    assert new["value"] == pytest.approx(old["value"], abs=5e-3)
+    assert new["count"] == old["count"]
+
+
+def test_reference_captions_can_be_explained(tmp_path: Path) -> None:
+    done = run(*SMALL, "--explainers", "cam", "--answers", "captions", "--run_dir", str(tmp_path / "captions"))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "captions" / "summary.json").read_text())
+    assert summary["captions"]["rouge_l"]["value"] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["--explainer.msea_arc.typo=1"], "typo"),
+        (["--explainer.msea_arc.k=many"], "k"),
+        (["--explainer.msea_arc.k=0"], "k"),
+        (["--explainers", "cam,nobody"], "nobody"),
+        (["--explainers", "cam,configs/explainer/cam.yaml"], "cam"),
+        (["--vlm", "nowhere.yaml"], "nowhere.yaml"),
+        (["--data", "nowhere.yaml"], "nowhere.yaml"),
+        (["--batch_size", "0"], "batch_size"),
+        (["--vlm.checkpoint=nowhere/at/all"], "nowhere/at/all"),
+        (["--words", "nobody"], "nobody"),
+        (["--answers", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_option_ends_with_one_line_that_names_it(args: list[str], named: str, tmp_path: Path) -> None:
+    done = run(*args, "--run_dir", str(tmp_path / "run"))
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, done.stderr
+    assert "error" in lines[0]
+    assert named in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_refuses_several_explainers(tmp_path: Path) -> None:
+    env = {**ENV, "WANDB_SWEEP_ID": "abc"}
+    args = command("--run_dir", str(tmp_path / "run"))
+    done = subprocess.run(args, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 2
+    assert "--explainers" in done.stderr
+
+
+def test_every_combination_of_the_sweep_parses() -> None:
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    from pipeline import cli
+
+    for path in sorted((ROOT / "configs" / "sweep").glob("*.yaml")):
+        sweep = yaml.safe_load(path.read_text())
+        names, choices = zip(
+            *((n, p.get("values", [p.get("value")])) for n, p in sweep["parameters"].items()), strict=True
+        )
+        combinations = list(itertools.product(*choices))
+        assert len(combinations) > 1
+        for values in combinations:
+            chosen = dict(zip(names, values, strict=True))
+            args = create_sweep_command_args({"args": {n: {"value": v} for n, v in chosen.items()}})["args"]
+            job = cli.parse(args)
+            for name, value in chosen.items():
+                if name.startswith("explainer."):
+                    found = job.config[name]
+                    assert (list(found) if isinstance(value, list) else found) == value
