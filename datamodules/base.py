@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from datamodules.manifest import Manifest
 from datamodules.plan import Batch, plan
@@ -15,7 +15,7 @@ from datamodules.sample import Sample
 from datamodules.shards import read
 
 
-class BatchDataset(IterableDataset[list[Sample]]):
+class BatchDataset(IterableDataset):
     """The given batches, in order; loader worker w of n delivers every n-th from the w-th on.
 
     It knows its batches as integers and looks up nothing about ranks, so it is the same in a forked or spawned worker.
@@ -54,8 +54,6 @@ class ShardDataModule(LightningDataModule):
         max_pixels: an image with more pixels is refused.
     """
 
-    allow_zero_length_dataloader_with_multiple_devices = True
-
     def __init__(
         self,
         manifest: str,
@@ -67,6 +65,7 @@ class ShardDataModule(LightningDataModule):
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may be idle
         for name, value in {"batch_size": batch_size, "limit": limit, "max_pixels": max_pixels}.items():
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -93,13 +92,13 @@ class ShardDataModule(LightningDataModule):
         """The keys that a run must account for, in order."""
         return [entry.key for entry in self.manifest.samples[: self.count]]
 
-    def dataset(self, rank: int = 0, world_size: int = 1) -> BatchDataset:
+    def dataset(self, rank: int = 0, world_size: int = 1) -> Dataset[list[Sample]]:
         """What one rank has left to do."""
         done = {index for index, key in enumerate(self.expected) if key in self.done}
         batches = plan(self.count, self.batch_size, rank=rank, world_size=world_size, done=done)
         return BatchDataset(self.manifest, self.folder, batches, self.prompt, self.max_pixels)
 
-    def predict_dataloader(self) -> DataLoader[list[Sample]]:
+    def predict_dataloader(self) -> DataLoader:
         """This rank's batches; rank and world size are read here, in the main process."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(self.dataset(rank, world_size), batch_size=None, num_workers=self.num_workers)

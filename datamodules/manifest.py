@@ -110,16 +110,13 @@ class Manifest:
     def _parse(cls, data: Any) -> "Manifest":
         _check(isinstance(data, dict), "a manifest is a JSON object")
         _check(data["schema"] == SCHEMA, f"schema {data['schema']!r} is unknown; this version reads {SCHEMA}")
-        samples = [
-            Entry(_text(s["key"], "key"), _text(s["shard"], "shard"), {k: Member(**m) for k, m in s["members"].items()})
-            for s in data["samples"]
-        ]
+        shards = tuple(Shard(_text(s["name"], "shard"), *_extent(s, f"shard {s['name']!r}")) for s in data["shards"])
         return cls(
             name=_text(data["name"], "name"),
             prompt=_text(data["prompt"], "prompt"),
             categories=tuple(_text(name, "categories") for name in data["categories"]),
-            shards=tuple(Shard(_text(s["name"], "shard"), s["size"], s["sha256"]) for s in data["shards"]),
-            samples=tuple(samples),
+            shards=shards,
+            samples=tuple(_entry(sample) for sample in data["samples"]),
         )
 
     @cached_property
@@ -156,9 +153,22 @@ def _text(value: Any, what: str) -> str:
     return str(value)
 
 
-def _check_bytes(size: Any, sha256: Any, where: str) -> None:
-    _check(type(size) is int and size >= 0, f"{where}: size {size!r} is no count of bytes")
-    _check(isinstance(sha256, str) and _SHA256.fullmatch(sha256), f"{where}: sha256 {sha256!r} is no digest")
+def _extent(data: Any, where: str) -> tuple[int, str]:
+    """Size and sha256, of the right types."""
+    size, digest = data["size"], data["sha256"]
+    _check(type(size) is int, f"{where}: size {size!r} is no count of bytes")
+    return size, _text(digest, f"{where}: sha256")
+
+
+def _entry(data: Any) -> Entry:
+    key = _text(data["key"], "key")
+    members = {suffix: Member(*_extent(m, f"sample {key!r}, {suffix}")) for suffix, m in data["members"].items()}
+    return Entry(key, _text(data["shard"], f"sample {key!r}: shard"), members)
+
+
+def _check_bytes(size: int, digest: str, where: str) -> None:
+    _check(size >= 0, f"{where}: size {size} is no count of bytes")
+    _check(_SHA256.fullmatch(digest), f"{where}: sha256 {digest!r} is no digest")
 
 
 def _check_members(members: Mapping[str, Member], where: str) -> None:

@@ -108,7 +108,7 @@ def read(
         waiting = deque(group)
         place = {manifest.samples[index].key: index for index in waiting}
         wanted = {f"{key}.{suffix}": m for key, i in place.items() for suffix, m in manifest.samples[i].members.items()}
-        reason = "not found; the shard ends before it"
+        reason = "not found; the shard ends before it or is damaged there"
         try:
             for key, members in _groups(Path(folder) / name, wanted):
                 while waiting and waiting[0] < place[key]:
@@ -138,10 +138,14 @@ def _groups(path: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, dic
 def _members(tar: tarfile.TarFile, wanted: Mapping[str, Member]) -> Iterator[dict[str, Any]]:
     """The wanted files, each once, and never more of one than the manifest promises (plus a byte that betrays it)."""
     seen: set[str] = set()
-    for info in tar:
-        if tar.offset <= info.offset:
-            raise ValueError("a member's size leads backwards")
-        file = tar.extractfile(info) if info.isreg() and info.name in wanted and info.name not in seen else None
-        if file is not None:
-            seen.add(info.name)
-            yield {"fname": info.name, "data": file.read(wanted[info.name].size + 1), "__url__": ""}
+    try:
+        for info in tar:
+            if tar.offset <= info.offset:
+                raise ValueError("a member's size leads backwards")
+            file = tar.extractfile(info) if info.isreg() and info.name in wanted and info.name not in seen else None
+            if file is not None:
+                seen.add(info.name)
+                yield {"fname": info.name, "data": file.read(wanted[info.name].size + 1), "__url__": ""}
+    except Exception:
+        yield {}  # webdataset's mark of an end: the sample before the damage is delivered first
+        raise

@@ -38,7 +38,7 @@ NOUNS = {
     **{"sink": "sink", "ski": "ski", "skis": "ski", "sunglasses": "sunglasses", "toaster": "toaster"},
     **{"wrench": "wrench"},
 }
-CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|m|d|re|ve|ll))$", re.IGNORECASE)
+CLITIC = re.compile(r"(?:(?<=\w)n['’]t|['’](?:s|m|d|re|ve|ll))$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Hanta:
         return self._cached(word)
 
     def _tag(self, word: str) -> tuple[str, str]:
-        core = CLITIC.sub("", word.strip(string.punctuation)) or word
+        core = CLITIC.sub("", word).strip(string.punctuation) or word
         if plain(core) in NOUNS:
             lemma = NOUNS[plain(core)]
             return ("NN" if lemma == plain(core) else "NNS"), lemma

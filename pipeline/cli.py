@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import yaml
 from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -83,15 +84,22 @@ def build(names: Sequence[str], parser_class: type[Parser] = Parser) -> tuple[Pa
     parser.add_argument("--explainers", type=list[str] | str, help="stems in configs/explainer, or yaml files")
     parser.add_argument("--run_dir", type=str | None, default=None, help="where the run is kept")
     parser.add_argument("--fresh", type=bool, default=False, help="discard what an earlier run left in run_dir")
-    parser.add_argument("--limit", type=int | None, default=None, help="only the first samples of the manifest")
-    parser.add_argument("--batch_size", type=int, default=8, help="samples in one batch")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads in one process")
+    parser.add_argument("--limit", type=PositiveInt | None, default=None, help="only the first samples of the manifest")
+    parser.add_argument("--batch_size", type=PositiveInt, default=8, help="samples in one batch")
+    parser.add_argument("--threads", type=PositiveInt, default=1, help="CPU threads in one process")
     parser.add_argument("--answers", type=str | None, default=None, help="a run folder, or `captions`")
-    parser.add_argument("--words", type=str, default="hanta", help="word backend: hanta or nltk")
-    parser.add_argument("--figures", type=int, default=8, help="how many samples get pictures")
-    parser.add_argument("--save_maps", type=str, default="none", help="keep the maps: none, uint8 or raw")
-    parser.add_argument("--max_bad", type=int, default=0, help="quarantined samples that a good run may have")
-    parser.add_argument("--wandb.mode", type=str, default="offline", help="offline, online or disabled")
+    parser.add_argument("--words", type=Literal["hanta", "nltk"], default="hanta", help="word backend")
+    parser.add_argument("--figures", type=NonNegativeInt, default=8, help="how many samples get pictures")
+    parser.add_argument("--save_maps", type=Literal["none", "uint8", "raw"], default="none", help="keep the maps")
+    parser.add_argument(
+        "--max_bad", type=NonNegativeInt, default=0, help="quarantined samples that a good run may have"
+    )
+    parser.add_argument(
+        "--wandb.mode",
+        type=Literal["offline", "online", "disabled"] | None,
+        default=None,
+        help="default: offline; in a sweep online",
+    )
     parser.add_argument("--wandb.project", type=str, default="seewhy")
     parser.add_argument("--wandb.entity", type=str | None, default=None)
     parser.add_lightning_class_args(Trainer, "trainer")

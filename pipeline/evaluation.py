@@ -1,47 +1,56 @@
 """One evaluation from its configuration to its summary: fingerprint, resume, predict, prove, show."""
 
+import json
 import os
+import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 import transformers
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 import pipeline
 from datamodules.sample import Sample
-from metrics import words
+from metrics.words import tagger
 from pipeline.cli import Job, UsageError, fail
 from pipeline.models.base import VLM
-from pipeline.module import ExplainModule
+from pipeline.module import ExplainModule, Given
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import summary, table
+from pipeline.outputs import summary, table, tracker
 from pipeline.outputs.records import read_rows
 from pipeline.types import Answer
+from pipeline.watch import Watch, check
+
+MISSING, TOO_MANY_BAD = 3, 4
 
 
 class Evaluation:
-    """Everything that a run needs, built from a checked configuration; no model is loaded before `run`."""
+    """Everything that a run needs, built from a checked configuration; no weights are read before `run`."""
 
     def __init__(self, job: Job) -> None:
-        self.job, config = job, job.config
-        torch.set_num_threads(config.threads)
+        self.job, self.config = job, job.config
+        torch.set_num_threads(self.config.threads)
         try:
+            self.refuse_sweeps_of_several()
             self.trainer, self.vlm, self.data, self.explainers = job.build()
-            self.tagger = words.tagger(config.words)
-            self.given, answers = self.source_of_answers()
+            self.check_launcher()
+            self.tagger = tagger(self.config.words)
+            self.model_identity = self.vlm.identity()
+            self.given, source = self.source_of_answers()
             self.mark = {
                 "manifest": self.data.digest,
-                "model": self.vlm.identity(),
+                "model": self.model_identity,
                 "explainers": job.explainer_parameters(),
-                "answers": answers,
+                "answers": source,
                 "prompt": self.data.prompt,
-                "batch_size": config.batch_size,
-                "limit": config.limit,
-                "threads": config.threads,
+                "batch_size": self.config.batch_size,
+                "limit": self.config.limit,
+                "threads": self.config.threads,
                 "words": self.tagger.name,
                 "versions": {
                     "seewhy": pipeline.__version__,
@@ -49,21 +58,24 @@ class Evaluation:
                     "transformers": transformers.__version__,
                 },
             }
-            self.check_launcher()
         except (UsageError, ValueError, OSError) as error:
             fail(error)
-        name = f"{job.stems['vlm']}-{job.stems['data']}-{fingerprints.digest(self.mark)[:8]}"
-        self.run_dir = Path(config.run_dir or Path("runs") / name)
+        self.group = f"{job.stems['vlm']}-{job.stems['data']}"
+        name = f"{self.group}-{fingerprints.digest(self.mark)[:8]}"
+        self.run_dir = Path(self.config.run_dir or Path("runs") / name)
+        self.mode: tracker.Mode = self.config.wandb.mode or ("online" if in_a_sweep() else "offline")
+        self.single = next(iter(self.explainers)) if len(self.explainers) == 1 and self.mode != "disabled" else None
 
     def run(self) -> int:
         """Score what is not scored yet, prove that nothing is missing, write the views. Returns the exit status."""
+        counted = None
         try:
             if rank_zero_only.rank == 0:
                 self.open()
             self.data.done = frozenset(read_rows(self.run_dir))
             if set(self.data.expected) - self.data.done:
-                self.predict()
-            return self.close() if rank_zero_only.rank == 0 else 0
+                counted = self.predict()
+            return self.close(counted) if rank_zero_only.rank == 0 else 0
         finally:
             if dist.is_available() and dist.is_initialized():
                 dist.destroy_process_group()
@@ -71,72 +83,111 @@ class Evaluation:
     def open(self) -> None:
         """Make the run folder, or accept the one that the same command left."""
         try:
-            fingerprints.open_run(self.run_dir, self.mark, fresh=self.job.config.fresh)
+            here = {"python": platform.python_version(), "host": platform.node(), "command": sys.argv}
+            fingerprints.open_run(self.run_dir, self.mark, fresh=self.config.fresh, environment=here)
         except (ValueError, OSError) as error:
             fail(error)
-        (self.run_dir / "config.yaml").write_text(self.job.dump(), encoding="utf-8")
+        fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump())
 
-    def predict(self) -> None:
-        """Generate and explain on every rank, and hold until all ranks are through."""
+    def predict(self) -> dict[str, Any]:
+        """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""
+        if self.single and rank_zero_only.rank == 0:
+            self.trainer.logger = self.logger(self.single)
+        watch = Watch(self.explainers, self.trainer.logger.log_metrics if self.trainer.logger else None)
         module = ExplainModule(
             self.vlm,
             self.explainers,
             run_dir=self.run_dir,
             tagger=self.tagger,
             given=self.given,
-            figures=self.job.config.figures,
-            save_maps=self.job.config.save_maps,
-            observe=self.observer(),
+            figures=self.config.figures,
+            save_maps=self.config.save_maps,
+            observe=watch,
         )
+        if rank_zero_only.rank == 0:
+            for row in read_rows(self.run_dir).values():
+                watch(row)
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
         module.meet()
+        return watch.total(module.group)
 
-    def close(self) -> int:
+    def close(self, counted: dict[str, Any] | None) -> int:
         """Summary, timing, table, W&B; the exit status says whether the run is whole."""
         rows = read_rows(self.run_dir)
         missing = [key for key in self.data.expected if key not in rows]
         if missing:
-            shown = ", ".join(missing[:20]) + (" ..." if len(missing) > 20 else "")
-            sys.stderr.write(f"run_eval.py: {len(missing)} samples have no row; the same command resumes: {shown}\n")
-            return 3
+            named = ", ".join(missing[:20]) + (" ..." if len(missing) > 20 else "")
+            sys.stderr.write(f"run_eval.py: {len(missing)} samples have no row; the same command resumes: {named}\n")
+            return MISSING
         found = summary.summarise(rows, self.data.expected, list(self.explainers), self.tagger.name)
-        summary.write_json(self.run_dir / "summary.json", found)
-        summary.write_json(self.run_dir / "timing.json", summary.timing(rows))
+        if counted is not None:
+            check(counted, found)
+        fingerprints.write_json(self.run_dir / "summary.json", found)
+        fingerprints.write_json(self.run_dir / "timing.json", summary.timing(rows))
         table.show(found, model=self.job.stems["vlm"], dataset=self.job.stems["data"])
         self.publish()
         print(f"run folder: {self.run_dir}")
         bad = [row for row in rows.values() if row.error]
         for row in bad[:5]:
-            sys.stderr.write(f"quarantined {row.key}: {row.error}\n")
-        if len(bad) > self.job.config.max_bad:
-            sys.stderr.write(f"run_eval.py: {len(bad)} samples quarantined, --max_bad is {self.job.config.max_bad}\n")
-            return 4
+            sys.stderr.write(f"run_eval.py: quarantined {row.key}: {row.error}\n")
+        if len(bad) > self.config.max_bad:
+            sys.stderr.write(f"run_eval.py: {len(bad)} samples quarantined; --max_bad is {self.config.max_bad}\n")
+            return TOO_MANY_BAD
         return 0
 
-    def source_of_answers(self) -> tuple[Callable[[Sample, VLM], Answer] | None, Any]:
+    def logger(self, name: str) -> WandbLogger:
+        """The W&B run of a run with one explainer: that explainer's."""
+        called = tracker.identity(self.run_dir, name, self.group)
+        settings = {"project": self.config.wandb.project, "entity": self.config.wandb.entity}
+        return WandbLogger(save_dir=self.run_dir, offline=self.mode == "offline", **settings, **called)
+
+    def publish(self) -> None:
+        """Give W&B its view of the run; whatever happens there, the result stands."""
+        logger = self.trainer.logger
+        if isinstance(logger, WandbLogger) and self.single:
+            reason = tracker.finish_single(logger.experiment, self.run_dir, self.single, self.mode)
+        else:
+            where = (self.config.wandb.project, self.config.wandb.entity)
+            reason = tracker.publish(self.run_dir, *where, self.mode, self.group)
+        if reason:
+            sys.stderr.write(f"run_eval.py: {reason}\n")
+
+    def refuse_sweeps_of_several(self) -> None:
+        """One W&B run stands for one explainer, so a trial of a sweep holds one."""
+        if in_a_sweep() and len(self.job.classes) > 1:
+            raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(self.job.classes)}")
+
+    def check_launcher(self) -> None:
+        """Refuse to run every process alone over all the data."""
+        launched, counted = int(os.environ.get("WORLD_SIZE", "1")), self.trainer.world_size
+        if launched not in (1, counted):
+            raise UsageError(
+                f"--trainer.devices: the launcher started {launched} processes but the trainer counts {counted}; "
+                "set trainer.devices and trainer.num_nodes to what the launcher starts, and trainer.strategy to ddp"
+            )
+
+    def source_of_answers(self) -> tuple[Given | None, Any]:
         """Where answers come from if the model is not asked, and what the fingerprint says of it."""
-        source = self.job.config.answers
+        source = self.config.answers
         if source is None:
             return None, "generated"
         if source == "captions":
             return first_caption, "captions"
-        folder = Path(source)
-        earlier, mark = read_rows(folder), fingerprints.read(folder)
-        for part, now in (("manifest", self.data.digest), ("model", self.vlm.identity())):
-            for name in fingerprints.differences(mark.get(part), now):
-                if part == "manifest" or name.startswith("checkpoint"):
-                    raise UsageError(f"--answers: {folder} was made with another {part}: {name}")
-        said = {key: (row.answer["ids"], row.answer["ended"]) for key, row in earlier.items() if not row.error}
-        return Replay(said), {"ids": fingerprints.digest({key: list(ids) for key, (ids, _) in said.items()})}
+        try:
+            earlier = json.loads((Path(source) / "env.json").read_text(encoding="utf-8"))["fingerprint"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UsageError(f"--answers: {source} is no run folder: {error}") from error
+        now = {"manifest": self.data.digest, "model": self.model_identity}
+        changed = fingerprints.differences({name: earlier.get(name) for name in now}, now)
+        if changed:
+            raise UsageError(f"--answers: {source} was made differently: {'; '.join(changed)}")
+        said = {key: row.answer for key, row in read_rows(Path(source)).items() if row.answer is not None}
+        return Replay(said), {"ids": fingerprints.digest({key: answer["ids"] for key, answer in said.items()})}
 
-    def check_launcher(self) -> None:
-        """Refuse to run every process alone over all the data."""
-        launched = int(os.environ.get("WORLD_SIZE", "1"))
-        if launched != 1 and launched != self.trainer.world_size:
-            raise UsageError(
-                f"--trainer: the launcher started {launched} processes but the trainer counts "
-                f"{self.trainer.world_size}; set trainer.devices, trainer.num_nodes and trainer.strategy=ddp"
-            )
+
+def in_a_sweep() -> bool:
+    """Whether a W&B agent started this process."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
 def first_caption(sample: Sample, vlm: VLM) -> Answer:
@@ -147,13 +198,13 @@ def first_caption(sample: Sample, vlm: VLM) -> Answer:
 
 
 class Replay:
-    """The token ids that an earlier run's rows hold."""
+    """The answers that an earlier run recorded."""
 
-    def __init__(self, said: dict[str, tuple[list[int], bool]]) -> None:
+    def __init__(self, said: Mapping[str, Mapping[str, Any]]) -> None:
         self.said = said
 
     def __call__(self, sample: Sample, vlm: VLM) -> Answer:
         if sample.key not in self.said:
             raise ValueError(f"--answers: the earlier run has no answer for {sample.key}")
-        ids, ended = self.said[sample.key]
-        return vlm.read(ids, ended)
+        said = self.said[sample.key]
+        return vlm.read(said["ids"], said["ended"])

@@ -5,6 +5,7 @@ python assets/demo/build.py [--work DIR] [--shards-only | --export-only]; killed
 
 import argparse
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -41,7 +42,12 @@ def main() -> None:
     trainer = Trainer(options.work, artist)
     trainer.resume()
     if not options.export_only:
-        trainer.run()
+        stopped: list[int] = []
+        for kind in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(kind, lambda number, frame: stopped.append(number))
+        trainer.run(until=lambda: bool(stopped))
+        if stopped:
+            raise SystemExit(f"stopped; the same command continues from {options.work}")
     trainer.export(MODEL)
     print(f"model exported to {MODEL} after {trainer.cpu_seconds / 60:.1f} CPU-minutes")
 

@@ -4,11 +4,13 @@ python assets/demo/card.py [--limit N]: figures by the definitions that the card
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,3 +98,70 @@ def measure(model: Qwen2VL, samples: Sequence[Sample]) -> Figures:
         for sample, answer, trace in zip(batch, *model.answer(queries), strict=True):
             measure_one(model, sample, answer, trace, figures)
     return figures
+
+
+def table(sums: dict[str, Sum]) -> str:
+    """The figures as Markdown rows, with what they stand on and what was aimed at."""
+    mean = {name: total.mean for name, total in sums.items()}
+    share = lambda name: f"{100 * mean[name]:.1f} % of {sums[name].count}"  # noqa: E731
+    overlap = lambda name: f"{mean[name]:.3f} over {sums[name].count} objects"  # noqa: E731
+    rows = [
+        ("noun recall (categories in the scene that the caption names)", share("recall"), "94 %"),
+        ("noun precision (categories the caption names that are in the scene)", share("precision"), "92 %"),
+        ("exactly the right set of categories", share("exact"), ""),
+        ("map of the right word, IoU", overlap("right"), ""),
+        ("map of a wrong word, IoU", overlap("wrong"), ""),
+        ("random map, IoU", overlap("random"), ""),
+        ("right over wrong", f"{mean['right'] / mean['wrong']:.2f}", "4"),
+        ("right over random", f"{mean['right'] / mean['random']:.2f}", "3.5"),
+        ("pointing (expected hit over the plateau of maxima)", share("pointing"), "80 %"),
+    ]
+    lines = ["| figure | measured | aim: at least |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {name} | {value} | {aim} |" for name, value, aim in rows])
+
+
+def training(facts: dict[str, object]) -> str:
+    """One sentence about the run that made the model."""
+    steps, planned = facts["steps"], facts["steps_planned"]
+    state = "The training ran to its end" if facts["finished"] else f"The training was cut short (planned: {planned})"
+    return f"{state}: {facts['cpu_minutes']} CPU-minutes, data generation included; steps by stage: {steps}."
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=HERE / "model")
+    parser.add_argument("--shards", type=Path, default=HERE / "shards")
+    parser.add_argument("--limit", type=int, help="measure the first N scenes only, print, and leave the card alone")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    manifest = Manifest.load(options.shards / FILE)
+    model = Qwen2VL(str(options.model))
+    model.load()
+    count = len(manifest.samples[: options.limit])
+    figures = measure(model, list(read(manifest, options.shards, range(count))))
+    measured = table(figures.sums())
+    print(measured)
+    if options.limit is not None:
+        return
+    facts = json.loads((HERE / "training.json").read_text())
+    size = (options.model / "model.safetensors").stat().st_size
+    text = Template((HERE / "card.in.md").read_text()).substitute(
+        table=measured,
+        training=training(facts),
+        scenes=count,
+        captions=len(figures.captions),
+        parameters=f"{sum(p.numel() for p in model.model.parameters()) / 1e6:.2f}",
+        megabytes=f"{size / 1e6:.1f}",
+        manifest=manifest.digest,
+        weights=hashlib.sha256((options.model / "model.safetensors").read_bytes()).hexdigest(),
+        font=facts["font_sha256"],
+        categories=", ".join(manifest.categories),
+    )
+    (HERE / "MODEL_CARD.md").write_text(text)
+    print(f"written to {HERE / 'MODEL_CARD.md'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -60,9 +60,7 @@ def see(model: Qwen2VLForConditionalGeneration, image: Tensor) -> Tensor:
 def text_positions(before: int, grid: int, after: int) -> Tensor:
     """M-RoPE positions of `before` tokens, grid x grid visual tokens and `after` tokens: [3, 1, tokens]."""
     cells = torch.arange(grid)
-    image = torch.stack(
-        (torch.zeros(grid * grid, dtype=torch.long), cells.repeat_interleave(grid), cells.repeat(grid))
-    )
+    image = torch.stack((torch.zeros(grid * grid, dtype=torch.long), cells.repeat_interleave(grid), cells.repeat(grid)))
     head = torch.arange(before).expand(3, -1)
     tail = torch.arange(after).expand(3, -1) + before + grid
     return torch.cat((head, image + before, tail), 1).unsqueeze(1)
@@ -92,9 +90,9 @@ class Reader:
         before = embed(self.before).expand(batch, -1, -1)
         after = embed(self.after).expand(batch, -1, -1)
         sequence = torch.cat((before, vision.to(before.dtype), after, embed(ids[:, :-1])), 1)
-        positions = text_positions(
-            len(self.before), round(cells**0.5), len(self.after) + longest - 1
-        ).expand(-1, batch, -1)
+        positions = text_positions(len(self.before), round(cells**0.5), len(self.after) + longest - 1).expand(
+            -1, batch, -1
+        )
         hidden = model.model.language_model(
             inputs_embeds=sequence, position_ids=positions, use_cache=False
         ).last_hidden_state

@@ -47,12 +47,14 @@ class Stage:
 SMALL = {6: (0.4, 64), 8: (0.6, 48)}
 STAGES = (
     Stage("text", 600, 2e-3, 0.3, {6: (0.4, 48), 8: (0.45, 32), 12: (0.15, 16)}),
-    Stage("names", 700, 2e-3, 0.2, SMALL),
-    Stage("align", 160, 1.5e-3, 0.1, SMALL),
-    Stage("joint", 700, 1.5e-3, 0.0, {6: (0.2, 48), 8: (0.5, 40), 10: (0.15, 24), 12: (0.15, 20)}, 0.2),
-    Stage("large", 500, 1.5e-3, 0.6, {7: (0.1, 40), 8: (0.2, 40), 12: (0.25, 20), 16: (0.35, 12), 21: (0.1, 6)}, 0.1),
+    Stage("names", 480, 2e-3, 0.1, SMALL),
+    Stage("align", 100, 1.5e-3, 0.1, SMALL),
+    Stage("joint", 480, 1.5e-3, 0.0, {6: (0.2, 48), 8: (0.5, 40), 10: (0.15, 24), 12: (0.15, 20)}, 0.2),
+    Stage("large", 400, 1.5e-3, 0.6, {7: (0.1, 40), 8: (0.2, 40), 12: (0.25, 20), 16: (0.35, 12), 21: (0.1, 6)}, 0.1),
 )
 JUDGE_EVERY = 160
+SINGLE_STEPS = 350
+"""Steps of the stage `names` whose pictures hold one object; later ones hold up to three."""
 SLOT_WEIGHT = 0.3
 
 
@@ -95,9 +97,7 @@ class Trainer:
         visual = stage.name in ("names", "align")
         for name, parameter in self.model.named_parameters():
             in_tower = name.startswith("model.visual")
-            parameter.requires_grad_(
-                (in_tower if visual else not in_tower) or stage.name in ("joint", "large")
-            )
+            parameter.requires_grad_((in_tower if visual else not in_tower) or stage.name in ("joint", "large"))
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def start_stage(self) -> None:
@@ -141,7 +141,7 @@ class Trainer:
 
     def ids(self, captions: list[str]) -> list[list[int]]:
         """Token ids of captions, each with the end token."""
-        return [self.tokenizer.encode(text) + [self.tokenizer.eos_token_id] for text in captions]
+        return [[*self.tokenizer.encode(text), self.tokenizer.eos_token_id] for text in captions]
 
     def caption_loss(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Cross entropy of caption tokens, and the share of noun tokens (first of each name) that are right."""
@@ -167,7 +167,7 @@ class Trainer:
 
     def names_loss(self, step: int, size: int, grid: int) -> tuple[Tensor, Tensor]:
         """Image-level labels against the words' embeddings, pooled over the tokens by log-sum-exp."""
-        single = step < STAGES[self.stage].steps // 2
+        single = step < SINGLE_STEPS
         scenes = self.scenes(size, 1 if single else None)
         tokens = see(self.model, pixels([s.image for s in scenes], grid)).float()
         table = self.model.get_input_embeddings().weight.detach()
@@ -204,7 +204,7 @@ class Trainer:
         return loss, right
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Train to the end, or until asked to stop."""
+        """Train to the end, or until asked to stop; then the checkpoint holds the last step."""
         saved, losses, rights = time.monotonic(), [], []
         while self.stage < len(STAGES):
             stage = STAGES[self.stage]
@@ -238,6 +238,7 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
                 if until():
+                    self.save()
                     return
             self.stage, self.step = self.stage + 1, 0
             if self.stage < len(STAGES):

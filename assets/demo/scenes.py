@@ -103,9 +103,7 @@ class Scene:
     def captions(self) -> tuple[str, ...]:
         """The caption, then three paraphrases in other wordings."""
         first = BACKGROUNDS[self.colour][1]
-        return tuple(
-            caption(self.names, self.colour, (first + shift) % len(TEMPLATES)) for shift in range(4)
-        )
+        return tuple(caption(self.names, self.colour, (first + shift) % len(TEMPLATES)) for shift in range(4))
 
 
 def phrase(name: str) -> str:

@@ -39,7 +39,8 @@ class MSEAARC(Explainer):
         scales: factors of the image's size whose maps are fused; one listed twice counts twice.
         fuse: mean over the scales (eq. 5), or their maximum.
         interference: how earlier tokens are weighted: not at all, alike, by the target's logit (TAM), or by ARC.
-        k: length of the compared rankings. p: persistence of RBO in (0, 1]; 1 is the average overlap.
+        k: length of the compared rankings.
+        p: persistence of RBO, in (0, 1]; 1 is the average overlap.
         rbo: extrapolated (equal rankings give 1) or truncated at k.
         relu: `end`, signed maps until eq. 9, as the paper writes it; `both`, also floored at each scale, as TAM does.
         rank_filter: the filter G; `compat` turns its constant windows to 0 as the public TAM code does.

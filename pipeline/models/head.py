@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-ROWS = 8
-BLOCK = 8192
+ROWS = 64
+BLOCK = 1024
 SPARE = 16
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -12,7 +11,10 @@ from matplotlib import colormaps
 from PIL import Image
 from pycocotools import mask as coco
 
-from metrics.base import RLE, Box
+from datamodules.sample import Sample
+from metrics.base import Box
+from metrics.entries import Entries
+from pipeline.outputs.maps import save
 from pipeline.outputs.panel import COLOUR_MAP, Column, Panel, colour, draw_panel
 from pipeline.outputs.records import Row, Spoken
 from pipeline.outputs.typeset import Segment
@@ -32,38 +34,32 @@ class Shown:
     category: str | None
 
 
-def draw_sample(
-    figures: Path, row: Row, image: Image.Image, masks: Mapping[str, RLE] | None, maps: Maps, box: Box = WHOLE
-) -> Path:
-    """Write the four files of one sample below `figures`, named by the sample's index; its folder comes back.
-
-    box: the part of the image that the token grid covers.
-    """
-    folder = figures / str(row.index)
+def sample(folder: Path, drawn: Sample, row: Row, maps: Maps, box: Box = WHOLE) -> None:
+    """Write the four files of one sample into `folder`. box: the part of the image that the token grid covers."""
+    if drawn.image is None:
+        raise ValueError("a sample without an image cannot be drawn")
     folder.mkdir(parents=True, exist_ok=True)
-    image = image.convert("RGB")
-    decoded = {name: coco.decode(dict(rle)).astype(bool) for name, rle in (masks or {}).items()}
+    image = drawn.image.convert("RGB")
+    masks = {name: coco.decode(dict(rle)).astype(bool) for name, rle in (drawn.masks or {}).items()}
     image.save(folder / "image.png")
-    overlay(image, decoded).save(folder / "masks.png")
-    np.savez_compressed(folder / "maps.npz", allow_pickle=False, **{name: np.asarray(of) for name, of in maps.items()})
+    overlay(image, masks).save(folder / "masks.png")
+    save(folder / "maps.npz", maps)
     columns = [column(row, word, maps) for word in shown(row)]
-    segments = caption(row)
-    draw_panel(folder / "panel.png", Panel(image, decoded, tuple(maps), columns, segments, box))
-    return folder
+    draw_panel(folder / "panel.png", Panel(image, masks, tuple(maps), columns, caption(row), box))
 
 
 def shown(row: Row, limit: int = 5) -> list[Shown]:
     """At most `limit` object words, and one function word: the first after an object, or the first of all."""
     found: dict[int, str] = {}
     for profiles in row.explainers.values():
-        entries = profiles.get(PROFILE, {})
-        for first, category, *_ in [*entries.get("objects", ()), *entries.get("absent", ())]:
-            found.setdefault(first, category)
+        entries = profiles.get(PROFILE, Entries())
+        for entry in (*entries.objects, *entries.absent):
+            found.setdefault(entry.first, entry.category)
     chosen = sorted(found)[:limit]
-    functions = [at for at, word in enumerate(row.words) if word.label == "function"]
+    functions = [at for at, word in enumerate(row.spoken) if word.label == "function"]
     later = [at for at in functions if chosen and at > chosen[0]]
-    words = [Shown(at, phrase(row.words, at, found[at]), found[at]) for at in chosen]
-    return words + [Shown(at, row.words[at], None) for at in (later or functions)[:1]]
+    words = [Shown(at, phrase(row.spoken, at, found[at]), found[at]) for at in chosen]
+    return words + [Shown(at, row.spoken[at], None) for at in (later or functions)[:1]]
 
 
 def phrase(words: Sequence[Spoken], at: int, category: str) -> Spoken:
@@ -85,7 +81,7 @@ def column(row: Row, word: Shown, maps: Maps) -> Column:
     """What the panel shows of one word: a map and a figure for each explainer."""
     named = word.category is not None and word.category != word.word.text.strip().lower()
     title = word.word.text.strip() + (f" → {word.category}" if named else "")
-    figures = {name: _figure(row.explainers.get(name, {}).get(PROFILE, {}), word) for name in maps}
+    figures = {name: _figure(row.explainers.get(name, {}).get(PROFILE, Entries()), word) for name in maps}
     return Column(title, word.category, {name: word_map(of, word.word) for name, of in maps.items()}, figures)
 
 
@@ -93,12 +89,13 @@ def caption(row: Row) -> list[Segment]:
     """The answer in segments, each with its mark: a category, "" for the function word shown, None for the rest."""
     if row.answer is None:
         return []
-    marks = {}
+    pieces = row.answer["pieces"]
+    marks: dict[int, str] = {}
     for word in shown(row):
         tokens = range(word.word.first_token, word.word.first_token + word.word.n_tokens)
         marks.update(dict.fromkeys(tokens, word.category or ""))
-    runs = groupby(range(len(row.answer.pieces)), key=marks.get)
-    return [("".join(row.answer.pieces[at] for at in tokens), mark) for mark, tokens in runs]
+    runs = groupby(range(len(pieces)), key=marks.get)
+    return [("".join(pieces[at] for at in tokens), mark) for mark, tokens in runs]
 
 
 def overlay(image: Image.Image, masks: Mapping[str, Bool[np.ndarray, "height width"]]) -> Image.Image:
@@ -110,12 +107,12 @@ def overlay(image: Image.Image, masks: Mapping[str, Bool[np.ndarray, "height wid
     return Image.fromarray(pixels.round().astype(np.uint8))
 
 
-def _figure(entries: Mapping[str, Any], word: Shown) -> str:
+def _figure(entries: Entries, word: Shown) -> str:
     """The score under a map; nothing where the word has no entry."""
     if word.category is None:
-        shares = [share for first, share in entries.get("functions", ()) if first == word.first_word]
+        shares = [entry.share for entry in entries.functions if entry.first == word.first_word]
         return f"Func-IoU {shares[0]:.2f}" if shares else ""
-    found = [entry[2] for entry in entries.get("objects", ()) if entry[0] == word.first_word]
+    found = [entry.iou for entry in entries.objects if entry.first == word.first_word]
     return f"Obj-IoU {found[0]:.2f}" if found else "not in the image"
 
 

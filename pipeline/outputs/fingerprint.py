@@ -38,15 +38,20 @@ def digest(fingerprint: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(fingerprint).encode()).hexdigest()
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def differences(old: Any, new: Any) -> list[str]:
     """One line per dotted name whose values differ, both values shown."""
     before, after = dict(_flat(old)), dict(_flat(new))
     names = sorted(before.keys() | after.keys())
-    return [
-        f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
-        for name in names
-        if before.get(name) != after.get(name)
-    ]
+    changed = [(name, before.get(name, "absent"), after.get(name, "absent")) for name in names]
+    return [f"{name}: {was} -> {now}".removeprefix(": ") for name, was, now in changed if was != now]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The fingerprint of the run in `folder`."""
+    record = _record(folder)
+    if record is None:
+        raise ValueError(f"{folder} is not the folder of a run: it has no env.json")
+    return dict(record["fingerprint"])
 
 
 def write_atomic(path: Path, data: str) -> None:

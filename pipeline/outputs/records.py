@@ -7,13 +7,14 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from pipeline.types import Answer
+from metrics.base import Sum
+from metrics.entries import Entries
 
 SCHEMA = 1
 _TAIL = len(b'"crc32":"01234567"}')
@@ -33,20 +34,25 @@ class Spoken(NamedTuple):
 class Row:
     """One sample, scored; or quarantined, then `error` says why and everything else may be absent.
 
-    captions: metric -> (total, count). explainers: name -> profile -> entries as JSON (`Entries.to_json`).
+    answer: ids, pieces, text, ended. captions: metric -> sum. explainers: name -> profile -> entries.
     seconds: stage -> seconds. batch: size of the batch in which it was computed.
     """
 
     key: str
     index: int
-    answer: Answer | None = None
-    words: tuple[Spoken, ...] = ()
-    captions: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    explainers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answer: Mapping[str, Any] | None = None
+    words: Sequence[tuple[str, str, str, int, int]] = ()
+    captions: Mapping[str, Sum] = field(default_factory=dict)
+    explainers: Mapping[str, Mapping[str, Entries]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     batch: int = 1
     error: str | None = None
     schema: int = SCHEMA
+
+    @property
+    def spoken(self) -> tuple[Spoken, ...]:
+        """The words by name."""
+        return tuple(Spoken(*word) for word in self.words)
 
 
 class Torn(ValueError):
@@ -61,7 +67,14 @@ class Rows(dict[str, Row]):
 
 def encode(row: Row) -> bytes:
     """The line of `row`: UTF-8, sorted keys, not-a-number as null, last key `crc32` over the bytes before it."""
-    text = json.dumps(_finite(asdict(row)), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    fields = vars(row) | {
+        "captions": {name: [value.total, value.count] for name, value in row.captions.items()},
+        "explainers": {
+            name: {profile: entries.to_json() for profile, entries in profiles.items()}
+            for name, profiles in row.explainers.items()
+        },
+    }
+    text = json.dumps(_finite(fields), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     body = text[:-1].encode("utf-8", "backslashreplace") + b","  # a lone surrogate becomes its own JSON escape
     return body + b'"crc32":"%08x"}\n' % zlib.crc32(body)
 
@@ -77,12 +90,13 @@ def decode(line: bytes) -> Row:
     del fields["crc32"]
     if fields.get("schema") != SCHEMA:
         raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schema {SCHEMA}")
-    answer = fields["answer"]
-    if answer is not None:
-        answer = Answer(tuple(answer["ids"]), tuple(answer["pieces"]), answer["text"], answer["ended"])
-    words = tuple(Spoken(*word) for word in fields["words"])
-    captions = {name: (total, count) for name, (total, count) in fields["captions"].items()}
-    return Row(**fields | {"answer": answer, "words": words, "captions": captions})
+    fields["words"] = tuple(Spoken(*word) for word in fields["words"])
+    fields["captions"] = {name: Sum(total, count) for name, (total, count) in fields["captions"].items()}
+    fields["explainers"] = {
+        name: {profile: Entries.from_json(entries) for profile, entries in profiles.items()}
+        for name, profiles in fields["explainers"].items()
+    }
+    return Row(**fields)
 
 
 def read_rows(folder: Path) -> Rows:

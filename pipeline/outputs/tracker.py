@@ -165,7 +165,7 @@ def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) ->
         with np.load(folder / "maps.npz", allow_pickle=False) as maps:
             drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
         titles = " | ".join(word.word.text.strip() for word in words)
-        said = row.answer.text if row.answer else ""
+        said = row.answer["text"] if row.answer else ""
         image, masks = (wandb.Image(str(folder / name)) for name in ("image.png", "masks.png"))
         table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
     final = figures(summary, explainer)

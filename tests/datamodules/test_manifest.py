@@ -26,7 +26,8 @@ CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "huge member": (lambda m: m["samples"][0]["members"]["png"].update(size=1 << 40), "'0000', png: .* exceed"),
     "negative size": (lambda m: m["samples"][0]["members"]["png"].update(size=-1), "'0000', png: size -1"),
     "bad digest": (lambda m: m["samples"][0]["members"]["png"].update(sha256="0"), "'0000', png: sha256 '0'"),
-    "digest no text": (lambda m: m["shards"][0].update(sha256=None), "toy-00000.tar': sha256 None"),
+    "digest no text": (lambda m: m["shards"][0].update(sha256=None), "toy-00000.tar': sha256: expected text, got None"),
+    "size no number": (lambda m: m["samples"][0]["members"]["png"].update(size="9"), "'0000', png: size '9'"),
     "schema": (lambda m: m.update(schema=2), "schema 2 is unknown"),
     "no samples": (lambda m: m.update(samples=[]), "there are no samples"),
     "no shards": (lambda m: m.pop("shards"), "'shards' is missing"),
@@ -56,10 +57,10 @@ def test_a_bad_manifest_is_refused(tmp_path: Path, damage: Callable[[Any], objec
     assert str(caught.value).startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b"[" * 100_000], ids=range(5))
 def test_anything_else_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(content)
-    with pytest.raises(ManifestError, match="manifest.json: "):
+    with pytest.raises(ManifestError, match=r"manifest\.json: "):
         Manifest.load(tmp_path / "manifest.json")
 
 

@@ -11,16 +11,18 @@ def explanation(maps: list, scores: list, valid: list) -> Explanation:
     return Explanation(torch.tensor(maps), torch.tensor(scores), torch.tensor(valid))
 
 
-@pytest.mark.parametrize("constant_to_zero", [False, True])
-def test_constant_windows_keep_the_constant_or_become_zero(constant_to_zero: bool) -> None:
-    for value in (0.1, 1 / 3, 0.9, 1.0):
-        filtered = rank_gaussian(torch.full((2, 4, 5), value), constant_to_zero)
-        allowed = [0.0, value] if constant_to_zero and value * 9 % 1 else [0.0 if constant_to_zero else value]
-        assert any(torch.allclose(filtered, torch.tensor(a), atol=1e-6) for a in allowed)
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.5, 1.0])
+def test_a_constant_window_keeps_the_constant(value: float) -> None:
+    assert torch.allclose(rank_gaussian(torch.full((2, 4, 5), value)), torch.tensor(value))
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0, 3.0])
+def test_a_constant_window_becomes_zero_on_request(value: float) -> None:
+    assert not rank_gaussian(torch.full((2, 4, 5), value), constant_to_zero=True).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (2, 2), (3, 5)])
-def test_zero_stays_zero_and_one_window_is_the_median(shape: tuple[int, int]) -> None:
+def test_any_grid_is_filtered_and_zero_stays_zero(shape: tuple[int, int]) -> None:
     assert not rank_gaussian(torch.zeros(1, *shape)).any()
     lone = torch.zeros(1, *shape)
     lone[0, -1, -1] = 1

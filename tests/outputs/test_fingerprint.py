@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.outputs.fingerprint import clear, differences, digest, open_run, write_json
+from pipeline.outputs.fingerprint import clear, differences, digest, open_run, read, write_json
 
 PRINT = {"checkpoint": "abc", "explainers": {"cam": {}, "msea_arc": {"k": 50, "scales": [0.5, 1.0]}}, "limit": None}
 CHANGED = {"checkpoint": "abc", "explainers": {"msea_arc": {"k": 20, "scales": [0.5, 1.0]}}, "limit": None, "batch": 8}
@@ -25,6 +25,14 @@ def test_differences_name_every_leaf_with_both_values():
         "explainers.cam: {} -> absent",
         "explainers.msea_arc.k: 50 -> 20",
     ]
+    assert differences("a", "b") == ['"a" -> "b"']
+
+
+def test_the_fingerprint_of_a_run_can_be_read_again(tmp_path: Path):
+    open_run(tmp_path, PRINT)
+    assert read(tmp_path) == PRINT
+    with pytest.raises(ValueError, match="not the folder of a run"):
+        read(tmp_path / "nowhere")
 
 
 def test_the_same_run_goes_on_and_every_start_is_recorded(tmp_path: Path):

@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from metrics.base import Sum
+from metrics.entries import Absent, Entries, Object, Share
 from pipeline.outputs.records import Row, RowWriter, Spoken, Torn, decode, encode, read_rows
-from pipeline.types import Answer
 
 ROW = Row(
     key='odd/"key"\n\u2028 é 🐈',
     index=3,
-    answer=Answer((5, 9), ("A", " cat\r\n"), "A cat\r\n", True),
+    answer={"ids": [5, 9], "pieces": ["A", " cat\r\n"], "text": "A cat\r\n", "ended": True},
     words=(Spoken("A", "function", "a", 0, 1), Spoken("cat", "noun", "cat", 1, 1)),
-    captions={"rouge_l": (0.5, 1)},
-    explainers={"cam": {"corrected": {"objects": [[1, "cat", 0.25, 0.5, 1.0, 1.0]], "threshold": 12.5}}},
+    captions={"rouge_l": Sum(0.5, 1)},
+    explainers={
+        "cam": {
+            "corrected": Entries(
+                (Object(1, "cat", 0.25, 0.5, 1.0, 1.0),), (Share(0, 1 / 3),), (), (Absent(0, "dog"),), 12.5, 4
+            )
+        }
+    },
     seconds={"answer": 0.25},
     batch=8,
 )
@@ -42,9 +49,9 @@ def test_the_line_is_one_sorted_json_object_whose_last_key_is_the_checksum_of_th
 
 
 def test_what_is_not_a_number_is_null():
-    entries = {"threshold": math.nan, "functions": [[0, math.inf], [1, -math.inf]]}
-    line = encode(replace(ROW, explainers={"cam": {"corrected": entries}}))
-    assert decode(line).explainers["cam"]["corrected"] == {"threshold": None, "functions": [[0, None], [1, None]]}
+    entries = Entries((Object(1, "cat", 0.0, math.nan, math.inf, -math.inf),))
+    line = encode(replace(ROW, explainers={"cam": {"reference": entries}}))
+    assert json.loads(line)["explainers"]["cam"]["reference"]["objects"] == [[1, "cat", 0.0, None, None, None]]
     assert b"NaN" not in line
     assert b"Infinity" not in line
 

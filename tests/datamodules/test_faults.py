@@ -1,0 +1,224 @@
+"""Nothing damaged is silent: a sample with a reason that names shard and key, and the rest intact."""
+
+import io
+import json
+import struct
+import tarfile
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamodules.manifest import Entry, Manifest, Member, Shard
+from datamodules.sample import Sample
+from datamodules.shards import read
+from tests.datamodules.builder import build
+
+COUNT, SHARD = 8, "toy-00000.tar"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> tuple[Manifest, Path]:
+    """Two shards of four; the first will be damaged."""
+    return build(tmp_path, COUNT), tmp_path / SHARD
+
+
+def check(manifest: Manifest, shard: Path, bad: dict[int, str]) -> None:
+    """Exactly the samples `bad` fail, each for the reason given."""
+    samples = list(read(manifest, shard.parent, range(COUNT)))
+    assert [sample.index for sample in samples] == list(range(COUNT))
+    assert [sample.index for sample in samples if sample.error] == list(bad)
+    for sample in samples:
+        assert (sample.image is None) == bool(sample.error)
+        if sample.error:
+            assert sample.masks is None
+            assert sample.error.startswith(f"{shard.name}: {sample.key}: ")
+            assert bad[sample.index] in sample.error
+
+
+def offset(shard: Path, member: str) -> tuple[int, int]:
+    """Where a member's header and its content begin."""
+    with tarfile.open(shard) as tar:
+        info = tar.getmember(member)
+        return info.offset, info.offset_data
+
+
+def overwrite(shard: Path, position: int, data: bytes) -> None:
+    blob = bytearray(shard.read_bytes())
+    blob[position : position + len(data)] = data
+    shard.write_bytes(blob)
+
+
+def cut(shard: Path, position: int) -> None:
+    shard.write_bytes(shard.read_bytes()[:position])
+
+
+def rewrite(shard: Path, change: Callable[[list[tuple[str, bytes]]], Any]) -> None:
+    """The shard with its list of members changed."""
+    with tarfile.open(shard) as tar:
+        members = [(info.name, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
+    change(members)
+    with tarfile.open(shard, "w") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def test_a_flipped_byte(data: tuple[Manifest, Path]) -> None:
+    overwrite(data[1], offset(data[1], "0001.png")[1] + 60, b"\x55\xaa\x55")
+    check(*data, {1: "member png has not the sha256"})
+
+
+def test_a_bad_json(data: tuple[Manifest, Path]) -> None:
+    overwrite(data[1], offset(data[1], "0002.json")[1], b"[")
+    check(*data, {2: "member json has not the sha256"})
+
+
+def test_a_missing_shard(data: tuple[Manifest, Path]) -> None:
+    data[1].unlink()
+    check(*data, dict.fromkeys([0, 1, 2, 3], "there is no such shard"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>404</html>" * 100, b"\x1f\x8b\x08" + bytes(2000)], ids=["empty", "html", "gzip"]
+)
+def test_no_tar_at_all(data: tuple[Manifest, Path], content: bytes) -> None:
+    data[1].write_bytes(content)
+    check(*data, dict.fromkeys([0, 1, 2, 3], "the shard is damaged"))
+
+
+def test_cut_in_a_member(data: tuple[Manifest, Path]) -> None:
+    cut(data[1], offset(data[1], "0002.png")[1] + 100)
+    check(*data, {2: "member png is missing", 3: "the shard is damaged: ReadError: unexpected end"})
+
+
+def test_cut_in_a_header(data: tuple[Manifest, Path]) -> None:
+    cut(data[1], offset(data[1], "0002.json")[0] + 100)
+    check(*data, dict.fromkeys([2, 3], "the shard ends before it or is damaged there"))
+
+
+def test_cut_between_samples(data: tuple[Manifest, Path]) -> None:
+    cut(data[1], offset(data[1], "0002.json")[0])
+    check(*data, dict.fromkeys([2, 3], "the shard ends before it"))
+
+
+def test_cut_between_the_members_of_the_last_sample(data: tuple[Manifest, Path]) -> None:
+    cut(data[1], offset(data[1], "0003.png")[0])
+    check(*data, {3: "member png is missing"})
+
+
+def test_a_damaged_header(data: tuple[Manifest, Path]) -> None:
+    overwrite(data[1], offset(data[1], "0001.json")[0] + 20, b"xxxx")
+    check(*data, dict.fromkeys([1, 2, 3], "the shard ends before it or is damaged there"))
+
+
+def test_an_early_end_mark(data: tuple[Manifest, Path]) -> None:
+    overwrite(data[1], offset(data[1], "0001.json")[0], bytes(512))
+    check(*data, dict.fromkeys([1, 2, 3], "the shard ends before it"))
+
+
+def test_a_size_that_leads_backwards(data: tuple[Manifest, Path]) -> None:
+    start = offset(data[1], "0001.json")[0]
+    header = bytearray(data[1].read_bytes()[start : start + 512])
+    header[124:136] = (-2048).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    overwrite(data[1], start, bytes(header))
+    check(*data, dict.fromkeys([1, 2, 3], "the shard is damaged"))
+
+
+def test_a_missing_member(data: tuple[Manifest, Path]) -> None:
+    rewrite(data[1], lambda members: members.pop(3))
+    check(*data, {1: "member png is missing"})
+
+
+def test_a_missing_sample(data: tuple[Manifest, Path]) -> None:
+    rewrite(data[1], lambda members: members.__delitem__(slice(2, 4)))
+    check(*data, {1: "not found at its place"})
+
+
+def test_samples_out_of_order(data: tuple[Manifest, Path]) -> None:
+    rewrite(data[1], lambda members: members.extend([members.pop(0), members.pop(0)]))
+    check(*data, {0: "not found at its place"})
+
+
+def test_a_longer_member(data: tuple[Manifest, Path]) -> None:
+    rewrite(data[1], lambda members: members.__setitem__(2, ("0001.json", b" " * 10_000)))
+    check(*data, {1: "member json has not the size"})
+
+
+def test_what_the_manifest_does_not_name_is_never_read(data: tuple[Manifest, Path]) -> None:
+    rewrite(data[1], lambda members: members.insert(2, ("0001.pyd", b"cos\nsystem\n(S'exit 1'\ntR.")))
+    rewrite(data[1], lambda members: members.extend([("../../x.json", b"{}"), ("0000.json", b"{}")]))
+    check(*data, {})
+
+
+def alone(folder: Path, members: dict[str, bytes], max_pixels: int = 1 << 26) -> Sample:
+    """A sample whose manifest vouches for whatever bytes it has."""
+    shard = folder / "toy.tar"
+    with tarfile.open(shard, "w") as tar:
+        for suffix, content in members.items():
+            info = tarfile.TarInfo(f"k.{suffix}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    sums = {suffix: Member(len(content), sha256(content).hexdigest()) for suffix, content in members.items()}
+    entry = Entry("k", "toy.tar", sums)
+    manifest = Manifest("toy", "?", ("cat",), (Shard("toy.tar", 0, sha256().hexdigest()),), (entry,))
+    (sample,) = read(manifest, folder, [0], max_pixels=max_pixels)
+    return sample
+
+
+def png(width: int, height: int) -> bytes:
+    """A black picture of any size in few bytes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = zlib.compress(bytes((width // 8 + 1) * min(height, 64)), 9)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+GOOD = {"height": 2, "width": 8}
+
+
+@pytest.mark.parametrize(
+    ("image", "content", "reason"),
+    [
+        (png(8, 2), b"{", "the json is unreadable"),
+        (png(8, 2), b"\xff", "the json is unreadable"),
+        (png(8, 2), b"[" * 100_000, "RecursionError"),
+        (png(8, 2), b"[]", "the json is no object"),
+        (png(8, 2), GOOD | {"captions": "A cat"}, "captions is no list of texts"),
+        (png(8, 2), GOOD | {"captions": ["\ud800"]}, "the json is unreadable"),
+        (png(8, 2), GOOD | {"masks": {"cat": None}}, "mask 'cat' is no RLE"),
+        (png(8, 2), GOOD | {"masks": {"cat": {"size": [2, 8], "counts": "a0"}}}, "mask 'cat': its runs"),
+        (png(8, 2), GOOD | {"masks": {"dog": {"size": [2, 8], "counts": "`0"}}}, "mask 'dog' is none"),
+        (png(8, 2), GOOD | {"secret": 1}, "unknown fields ['secret']"),
+        (png(8, 3), GOOD, "the image has size (8, 3)"),
+        (png(8, 2)[:45], GOOD, "OSError"),
+        (b"not an image", GOOD, "no readable PNG image"),
+        (png(30_000, 30_000), GOOD, "DecompressionBombError"),
+        (png(9_000, 9_000), GOOD, "9000 x 9000 pixels exceed"),
+    ],
+    ids=range(15),
+)
+def test_a_manifest_vouching_for_nonsense(tmp_path: Path, image: bytes, content: Any, reason: str) -> None:
+    blob = content if isinstance(content, bytes) else json.dumps(content).encode()
+    sample = alone(tmp_path, {"json": blob, "png": image})
+    assert sample.image is None
+    assert sample.masks is None
+    assert sample.error is not None
+    assert sample.error.startswith("toy.tar: k: ")
+    assert reason in sample.error
+    assert sample.error.isprintable()
+
+
+def test_the_bound_on_pixels_is_an_option(tmp_path: Path) -> None:
+    members = {"json": json.dumps(GOOD).encode(), "png": png(8, 2)}
+    assert alone(tmp_path, members, max_pixels=16).error is None
+    assert alone(tmp_path, members, max_pixels=15).error == "toy.tar: k: 8 x 2 pixels exceed 15"

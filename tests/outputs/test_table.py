@@ -1,0 +1,75 @@
+"""The table is readable anywhere and shows the paper's figures where they belong."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.outputs.summary import summarise
+from pipeline.outputs.table import published, show
+from tests.outputs.made import EXPLAINERS, rows
+
+ROWS = rows()
+SUMMARY = summarise(ROWS, list(ROWS), EXPLAINERS, "hanta")
+
+
+def shown(model: str, dataset: str, summary: dict[str, object] = SUMMARY) -> str:
+    file = io.StringIO()
+    show(summary, model, dataset, file)
+    return file.getvalue()
+
+
+def test_every_line_fits_into_100_columns_without_colour_codes():
+    text = shown("qwen2_vl_2b", "coco_caption")
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\x1b" not in text
+    assert "…" not in text
+
+
+def test_it_shows_percent_intervals_the_profile_the_best_and_the_quarantined():
+    text = shown("demo", "demo")
+    assert "Profile corrected" in text
+    assert "Profile reference" not in text
+    assert "1 samples quarantined" in text
+    figures = {name: of["corrected"]["f1_iou"] for name, of in SUMMARY["explainers"].items()}
+    best = max(figures, key=lambda name: figures[name]["value"])
+    for name, figure in figures.items():
+        assert f"{100 * figure['value']:.2f}{'*' if name == best else ' '}" in text
+        assert f"{100 * figure['low']:.1f}–{100 * figure['high']:.1f}" in text
+    assert "cam - msea_arc" in text
+    assert "paper" not in text
+
+
+def test_published_figures_stand_beside_those_of_the_same_model_and_dataset():
+    text = shown("qwen2_vl_2b", "coco_caption")
+    for figure in ("44.45", "29.35", "91.57", "39.10", "21.23"):
+        assert f"paper {figure}" in text
+    assert "Profile reference" in text
+    assert "paper" not in shown("qwen2_vl_2b", "demo")
+
+
+def test_published_figures_are_those_of_the_file(tmp_path: Path):
+    assert published("llava15_7b", "coco_caption")["tam"] == {"f1_iou": 38.13, "obj_iou": 27.65, "func_iou": 61.43}
+    assert published("llava15_7b", "coco_caption", tmp_path / "none.csv") == {}
+
+
+def test_the_public_tam_code_stands_beside_the_published_tam():
+    summary = summarise({}, [], ["tam_compat"], "hanta")
+    assert "paper 39.10" in shown("qwen2_vl_2b", "coco_caption", summary)
+
+
+def test_absent_figures_are_dashes():
+    assert "–" in shown("demo", "demo", summarise({}, [], ["cam", "tam"], "hanta"))
+
+
+def test_many_explainers_show_only_the_pairs_with_the_best():
+    made = {key: row for key, row in ROWS.items() if row.error is None}
+    figures = {name: SUMMARY["explainers"][name]["corrected"]["f1_iou"]["value"] for name in ("cam", "tam")}
+    worse, better = sorted(figures, key=lambda name: figures[name])
+    names = [f"e{at}" for at in range(12)]
+    for key, row in made.items():
+        explainers = dict.fromkeys(names, row.explainers[worse]) | {"e7": row.explainers[better]}
+        made[key] = replace(row, explainers=explainers)
+    text = shown("demo", "demo", summarise(made, list(made), names, "hanta"))
+    pairs = [line for line in text.splitlines() if " - " in line]
+    assert len(pairs) == 11
+    assert all("e7" in line for line in pairs)
