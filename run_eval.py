@@ -7,8 +7,10 @@
 Exit status: 0 complete; 2 the command is wrong; 3 samples are missing; 4 more samples quarantined than --max_bad.
 """
 
+import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from pipeline import cli
@@ -18,9 +20,23 @@ def main(args: list[str] | None = None) -> int:
     """Run the evaluation that `args` (default: the command line) describes; returns the exit status."""
     job = cli.parse(sys.argv[1:] if args is None else args)
     os.environ["OMP_NUM_THREADS"] = str(job.config.threads)  # else Lightning divides the cores among its processes
+    quieten()
     from pipeline.evaluation import Evaluation
 
     return Evaluation(job).run()
+
+
+def quieten() -> None:
+    """Leave the terminal to progress, results and errors."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__`")  # it is right for any number of workers
+    warnings.filterwarnings("ignore", "predict returned None")
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
+    warnings.filterwarnings("ignore", "The 'predict_dataloader' does not have many workers")
 
 
 if __name__ == "__main__":

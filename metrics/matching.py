@@ -24,12 +24,11 @@ class Match:
 class Vocabulary:
     """Category names read by the tagger that read the words.
 
-    names: in the data set's order. phrases: lemmas of the words of each name. heads: lemma -> names of several words
-    of which it is the head. last: lemma -> the last name that has it anywhere (the reference's rule).
+    phrases: first lemma -> (lemmas, name) of the names that begin with it, the longest first. heads: lemma -> names of
+    several words of which it is the head. last: lemma -> the last name that has it anywhere (the reference's rule).
     """
 
-    names: tuple[str, ...]
-    phrases: tuple[tuple[str, ...], ...]
+    phrases: dict[str, list[tuple[tuple[str, ...], str]]]
     heads: dict[str, tuple[str, ...]]
     last: dict[str, str]
 
@@ -37,18 +36,22 @@ class Vocabulary:
 @lru_cache(maxsize=16)
 def vocabulary(categories: tuple[str, ...], tagger: Tagger) -> Vocabulary:
     """Names without a word are refused with `ValueError`."""
-    phrases, heads, last = [], dict[str, tuple[str, ...]](), dict[str, str]()
+    phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    heads: dict[str, tuple[str, ...]] = {}
+    last: dict[str, str] = {}
     for name in categories:
         words = re.findall(r"[^\s,]+|,", name)
         if not words:
             raise ValueError(f"a category name without a word: {name!r}")
         lemmas = tuple(tagger.tag(word)[1] for word in words)
-        phrases.append(lemmas)
+        phrases.setdefault(lemmas[0], []).append((lemmas, name))
         last.update(dict.fromkeys(lemmas, name))
         if len(words) > 1:
             lemma = lemmas[head(words, tagger)]
             heads[lemma] = (*heads.get(lemma, ()), name)
-    return Vocabulary(categories, tuple(phrases), heads, last)
+    for names in phrases.values():
+        names.sort(key=lambda phrase: -len(phrase[0]))  # stable: of equal lengths the first stays first
+    return Vocabulary(phrases, heads, last)
 
 
 def head(words: Sequence[str], tagger: Tagger) -> int:
@@ -70,20 +73,24 @@ def corrected(words: Sequence[Word], vocabulary: Vocabulary) -> list[Match]:
     matches: list[Match] = []
     start = 0
     while start < len(words):
-        best = 0
-        name = ""
-        for candidate, phrase in zip(vocabulary.names, vocabulary.phrases, strict=True):
-            span = words[start : start + len(phrase)]
-            follows = tuple(word.lemma for word in span) == phrase
-            if len(phrase) > best and follows and span[-1].label == "noun":
-                best, name = len(phrase), candidate
-        if not best and words[start].label == "noun":
-            heads = vocabulary.heads.get(words[start].lemma, ())
-            best, name = (1, heads[0]) if len(heads) == 1 else (0, "")
-        if best:
-            matches.append(Match(start, best, name))
-        start += best or 1
+        match = _phrase(words, start, vocabulary) or _head(words[start], start, vocabulary)
+        if match:
+            matches.append(match)
+        start += match.length if match else 1
     return matches
+
+
+def _phrase(words: Sequence[Word], start: int, vocabulary: Vocabulary) -> Match | None:
+    for lemmas, name in vocabulary.phrases.get(words[start].lemma, ()):
+        span = words[start : start + len(lemmas)]
+        if tuple(word.lemma for word in span) == lemmas and span[-1].label == "noun":
+            return Match(start, len(lemmas), name)
+    return None
+
+
+def _head(word: Word, start: int, vocabulary: Vocabulary) -> Match | None:
+    names = vocabulary.heads.get(word.lemma, ())
+    return Match(start, 1, names[0]) if word.label == "noun" and len(names) == 1 else None
 
 
 def reference(words: Sequence[Word], vocabulary: Vocabulary) -> dict[int, str]:

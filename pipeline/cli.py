@@ -183,7 +183,7 @@ class Job:
         made = self.parser.instantiate_classes(config)
         # a class without parameters leaves no entry in the configuration
         explainers = {name: made.get(f"explainer.{name}") or cls() for name, cls in self.classes.items()}
-        return made.trainer, made.vlm, made.data, explainers
+        return Trainer(**made.trainer), made.vlm, made.data, explainers
 
     def explainer_parameters(self) -> dict[str, Any]:
         """Class and every parameter of each explainer, as they were resolved."""

@@ -6,7 +6,6 @@ python assets/demo/card.py [--limit N]: figures by the definitions that the card
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
 
 from datamodules.manifest import FILE, Manifest
 from datamodules.sample import Sample
@@ -33,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.types import Answer, Trace
 
+HERE = Path(__file__).resolve().parent
 BATCH = 8
 WRONG, RANDOM = 5, 20
 SEED = 0

@@ -1,15 +1,12 @@
 """The held-out split of the embedded dataset: 256 scenes as WebDataset shards with a manifest."""
 
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as coco
 from scenes import CATEGORIES, PROMPT, Artist
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from datamodules.manifest import Manifest
 from datamodules.record import Record

@@ -34,7 +34,8 @@ MODEL = Path(__file__).parent / "model"
 @dataclass(frozen=True)
 class Stage:
     """name; steps; rate: peak learning rate; decay: share of the steps in which it falls to a twentieth;
-    grids: side of the token grid -> (probability, batch size); replay: weight of the symbolic loss."""
+    grids: side of the token grid -> (probability, batch size); replay, labels: weights of the
+    symbolic loss and of the image-level labels beside the captions."""
 
     name: str
     steps: int
@@ -42,6 +43,7 @@ class Stage:
     decay: float
     grids: dict[int, tuple[float, int]]
     replay: float = 0.0
+    labels: float = 0.0
 
 
 SMALL = {6: (0.4, 64), 8: (0.6, 48)}
@@ -49,8 +51,10 @@ STAGES = (
     Stage("text", 600, 2e-3, 0.3, {6: (0.4, 48), 8: (0.45, 32), 12: (0.15, 16)}),
     Stage("names", 480, 2e-3, 0.1, SMALL),
     Stage("align", 100, 1.5e-3, 0.1, SMALL),
-    Stage("joint", 480, 1.5e-3, 0.0, {6: (0.2, 48), 8: (0.5, 40), 10: (0.15, 24), 12: (0.15, 20)}, 0.2),
-    Stage("large", 400, 1.5e-3, 0.6, {7: (0.1, 40), 8: (0.2, 40), 12: (0.25, 20), 16: (0.35, 12), 21: (0.1, 6)}, 0.1),
+    Stage("joint", 240, 1.5e-3, 0.0, {6: (0.2, 48), 8: (0.5, 40), 10: (0.15, 24), 12: (0.15, 20)}, 0.2),
+    Stage(
+        "large", 600, 1.5e-3, 0.6, {7: (0.1, 40), 8: (0.15, 40), 12: (0.25, 20), 16: (0.4, 12), 21: (0.1, 6)}, 0.2, 0.1
+    ),
 )
 JUDGE_EVERY = 160
 SINGLE_STEPS = 350
@@ -166,10 +170,13 @@ class Trainer:
         return list(self.pool.map(lambda seed: self.artist.scene(*seed, count=count), seeds))
 
     def names_loss(self, step: int, size: int, grid: int) -> tuple[Tensor, Tensor]:
-        """Image-level labels against the words' embeddings, pooled over the tokens by log-sum-exp."""
+        """The label loss of rendered pictures, first of one object, then of up to three."""
         single = step < SINGLE_STEPS
         scenes = self.scenes(size, 1 if single else None)
-        tokens = see(self.model, pixels([s.image for s in scenes], grid)).float()
+        return self.label_loss(see(self.model, pixels([s.image for s in scenes], grid)).float(), scenes)
+
+    def label_loss(self, tokens: Tensor, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
+        """Image-level labels against the words' embeddings, pooled over the tokens by log-sum-exp."""
         table = self.model.get_input_embeddings().weight.detach()
         words = table[torch.tensor(list(self.word.values()))]
         logits = 24 * F.normalize(tokens, dim=-1) @ F.normalize(words - words.mean(0), dim=-1).T
@@ -199,6 +206,8 @@ class Trainer:
         visual = see(self.model, pixels([s.image for s in scenes], grid))
         _, hidden, targets = self.reader.states(self.model, visual, self.ids([s.caption for s in scenes]))
         loss, right = self.caption_loss(hidden, targets)
+        if stage.labels:
+            loss = loss + stage.labels * self.label_loss(visual.float(), scenes)[0]
         if stage.replay and self.step % 2 == 0:
             loss = loss + 2 * stage.replay * self.symbolic_loss(rng, size // 2, grid)[0]
         return loss, right

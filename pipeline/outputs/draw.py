@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from matplotlib import colormaps
 from PIL import Image
-from pycocotools import mask as coco
 
 from datamodules.sample import Sample
 from metrics.base import Box
 from metrics.entries import Entries
+from metrics.pixels import decode
 from pipeline.outputs.maps import save
 from pipeline.outputs.panel import COLOUR_MAP, Column, Panel, colour, draw_panel
 from pipeline.outputs.records import Row, Spoken
@@ -40,7 +40,7 @@ def sample(folder: Path, drawn: Sample, row: Row, maps: Maps, box: Box = WHOLE) 
         raise ValueError("a sample without an image cannot be drawn")
     folder.mkdir(parents=True, exist_ok=True)
     image = drawn.image.convert("RGB")
-    masks = {name: coco.decode(dict(rle)).astype(bool) for name, rle in (drawn.masks or {}).items()}
+    masks = {name: decode(rle) for name, rle in (drawn.masks or {}).items()}
     image.save(folder / "image.png")
     overlay(image, masks).save(folder / "masks.png")
     save(folder / "maps.npz", maps)
@@ -53,8 +53,9 @@ def shown(row: Row, limit: int = 5) -> list[Shown]:
     found: dict[int, str] = {}
     for profiles in row.explainers.values():
         entries = profiles.get(PROFILE, Entries())
-        for entry in (*entries.objects, *entries.absent):
-            found.setdefault(entry.first, entry.category)
+        matches = [(entry.first, entry.category) for entry in entries.objects]
+        for first, category in [*matches, *((entry.first, entry.category) for entry in entries.absent)]:
+            found.setdefault(first, category)
     chosen = sorted(found)[:limit]
     functions = [at for at, word in enumerate(row.spoken) if word.label == "function"]
     later = [at for at in functions if chosen and at > chosen[0]]
@@ -66,7 +67,7 @@ def phrase(words: Sequence[Spoken], at: int, category: str) -> Spoken:
     """The words from `at` on that spell `category`, as one; the word at `at` where they do not ("light")."""
     names = category.split()
     taken = words[at : at + len(names)]
-    if [word.lemma for word in taken] != names:
+    if not names or [word.lemma for word in taken] != names:
         return words[at]
     tokens = sum(word.n_tokens for word in taken)
     return Spoken(" ".join(word.text.strip() for word in taken), "noun", category, words[at].first_token, tokens)

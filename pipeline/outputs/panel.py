@@ -9,6 +9,7 @@ from jaxtyping import Bool, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from PIL import Image
@@ -98,7 +99,7 @@ def draw_panel(path: Path, panel: Panel) -> None:
     FigureCanvasAgg(figure).print_png(path)
 
 
-def _map(cell: Axes, column: Column, name: str, box: Box, size: tuple[int, int]) -> object:
+def _map(cell: Axes, column: Column, name: str, box: Box, size: tuple[int, int]) -> AxesImage:
     """One map at its true grid, on the part of the image that it covers."""
     (top, left, bottom, right), (wide, high) = box, size
     extent = (left * wide, right * wide, bottom * high, top * high)

@@ -4,7 +4,7 @@ import csv
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,10 +21,12 @@ WIDTH, PAIRS = 100, 6
 Figures = Mapping[str, Mapping[str, Any]]
 
 
-def show(summary: Mapping[str, Any], model: str, dataset: str, file: TextIO | None = None) -> None:
-    """Print the figures of a run. model, dataset: stems of their configurations, by which the paper is looked up."""
-    file = file or sys.stdout
-    console = Console(file=file, width=None if file.isatty() else WIDTH, highlight=False)
+def show(summary: Mapping[str, Any], model: str, dataset: str, file: Any = None) -> None:
+    """Print the figures of a run. model, dataset: stems of their configurations, by which the paper is looked up.
+
+    file: a text stream, by default the standard output.
+    """
+    console = Console(file=file, width=None if (file or sys.stdout).isatty() else WIDTH, highlight=False)
     paper = published(model, dataset)
     beside = {name: paper[PAPER.get(name, name)] for name in summary["explainers"] if PAPER.get(name, name) in paper}
     samples = summary["samples"]

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +19,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
+from pipeline.outputs.dashboard import config, figures
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.records import Row, read_rows
 
 Mode = Literal["offline", "online", "disabled"]
-PLAIN = "corrected"
 
 
 def publish(
@@ -54,13 +54,11 @@ def publish(
 
 def identity(run_dir: Path, explainer: str, group: str | None = None, tags: Sequence[str] = ()) -> dict[str, Any]:
     """Arguments of `WandbLogger` or `wandb.init` that name the W&B run of one explainer; asked again, the same."""
-    from wandb.util import generate_id
-
     state = _state(run_dir)
     state["group"] = group or state.get("group") or run_dir.resolve().name
     state["tags"] = sorted({*state.get("tags", ()), *tags})
     run = state.setdefault("runs", {}).setdefault(explainer, {})
-    run.setdefault("id", generate_id())
+    run.setdefault("id", secrets.token_hex(4))
     write_json(run_dir / "wandb.json", state)
     name = f"{explainer} {state['group']}"
     called = {"id": run["id"], "name": name, "group": state["group"], "job_type": explainer}
@@ -79,31 +77,6 @@ def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline
     except Exception as error:  # a view must never change a run
         return _reason(error)
     return None
-
-
-def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float]:
-    """The figures of one explainer by W&B's names; absent ones are left out."""
-    flat: dict[str, float] = {}
-    for profile, metrics in summary["explainers"][explainer].items():
-        prefix = "" if profile == PLAIN else f"{profile}/"
-        for metric, figure in metrics.items():
-            flat[f"{prefix}{metric}"] = figure["value"]
-            flat |= {f"{prefix}{part}/{metric}": figure[part] for part in ("low", "high", "count")}
-    flat |= {f"captions/{metric}": figure["value"] for metric, figure in summary.get("captions", {}).items()}
-    flat |= {f"samples/{name}": count for name, count in summary["samples"].items() if isinstance(count, int)}
-    return {name: value for name, value in flat.items() if value is not None}
-
-
-def config(run_dir: Path, explainer: str) -> dict[str, Any]:
-    """The resolved configuration of the run, and this explainer's own parameters."""
-    path = run_dir / "config.yaml"
-    resolved = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path = run_dir / "env.json"
-    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    fingerprint = record.get("fingerprint", {})
-    parameters = fingerprint.get("explainers", {})
-    own = parameters.get(explainer) if isinstance(parameters, dict) else None
-    return {"explainer": explainer, "parameters": own, "fingerprint": record.get("sha256"), "config": resolved}
 
 
 def _publish_one(

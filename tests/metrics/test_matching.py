@@ -46,6 +46,10 @@ def test_the_last_word_of_a_phrase_must_be_a_noun():
     assert found("the red", ("red",)) == []
 
 
+def test_of_names_with_equal_lemmas_the_first_wins():
+    assert found("a man", ("men", "man")) == [(1, 1, "men")]
+
+
 @pytest.mark.parametrize(
     ("name", "head"),
     [

@@ -1,0 +1,35 @@
+"""What a dashboard knows of one explainer of a run: figures by plain names, and the resolved configuration."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PLAIN = "corrected"
+
+
+def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float]:
+    """The figures of one explainer by W&B's names; absent ones are left out."""
+    flat: dict[str, float] = {}
+    for profile, metrics in summary["explainers"][explainer].items():
+        prefix = "" if profile == PLAIN else f"{profile}/"
+        for metric, figure in metrics.items():
+            flat[f"{prefix}{metric}"] = figure["value"]
+            flat |= {f"{prefix}{part}/{metric}": figure[part] for part in ("low", "high", "count")}
+    flat |= {f"captions/{metric}": figure["value"] for metric, figure in summary.get("captions", {}).items()}
+    flat |= {f"samples/{name}": count for name, count in summary["samples"].items() if isinstance(count, int)}
+    return {name: value for name, value in flat.items() if value is not None}
+
+
+def config(run_dir: Path, explainer: str) -> dict[str, Any]:
+    """The resolved configuration of the run, and this explainer's own parameters."""
+    path = run_dir / "config.yaml"
+    resolved = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path = run_dir / "env.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fingerprint = record.get("fingerprint", {})
+    parameters = fingerprint.get("explainers", {})
+    own = parameters.get(explainer) if isinstance(parameters, dict) else None
+    return {"explainer": explainer, "parameters": own, "fingerprint": record.get("sha256"), "config": resolved}
