@@ -6,15 +6,12 @@ real proportions (over 200 M parameters, vocabulary 32,768, 448 x 448 pixels, 30
     python benchmarks/bench_explain.py
 """
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import ROOT, demo_vlm
+from common import compare, demo_samples, demo_vlm, report
 from PIL import Image
 
 from pipeline.explainers.msea_arc import MSEAARC
@@ -23,48 +20,41 @@ from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
 from tests import tiny
 
-ROUNDS = 5
+PROMPT = "Describe this image in one sentence."
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall seconds of one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def ratio(vlm: VLM, side: int, tokens: int) -> None:
-    """Print the ratio for one model; prefill and explanation alternate, so drift meets both alike."""
-    pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
-    queries = vlm.ask([Image.fromarray(pixels)], ["Write a one-sentence caption for this image:"])
+def ratio(name: str, vlm: VLM, image: Image.Image, prompt: str, rounds: int, goal: float) -> None:
+    """Print the ratio for one model and one image."""
+    queries = vlm.ask([image], [prompt])
     answers, traces = vlm.answer(queries)
-    explainer = MSEAARC()
+    explainer = MSEAARC(scales=(0.5, 0.75, 1.0))
 
     def explain() -> None:
         passes = Passes(vlm, queries, answers, traces)
         finish(explainer.explain(passes, queries[0], answers[0]), explainer.rank_filter, explainer.normalise)
 
+    @torch.no_grad()
     def prefill() -> None:
-        with torch.inference_mode():
-            vlm.model(**queries[0].inputs, logits_to_keep=1, use_cache=True)
+        vlm.model(**queries[0].inputs, logits_to_keep=1, use_cache=True)
 
-    explain(), prefill()
-    pairs = [(seconds(explain), seconds(prefill)) for _ in range(ROUNDS)]
+    found, work, unit = compare(explain, prefill, rounds)
     parameters = sum(p.numel() for p in vlm.model.parameters()) / 1e6
-    print(
-        f"{parameters:6.1f} M parameters, {side} x {side}, {len(answers[0].ids)} tokens (asked {tokens}): "
-        f"explanation / prefill = {statistics.median(e / p for e, p in pairs):.2f} "
-        f"(prefill {statistics.median(p for _, p in pairs):.3f} s)"
-    )
+    layout = queries[0].layout
+    shape = f"{parameters:.0f} M parameters, {layout.rows} x {layout.cols} visual and {len(answers[0].ids)} answer tokens"
+    report(f"explanation / prefill, {name} ({shape})", found, goal, work, unit)
 
 
 def main() -> None:
     """Both models, one line each."""
-    torch.set_num_threads(2)
+    sample = demo_samples(1)[0]
+    assert sample.image is not None
+    ratio("embedded model", demo_vlm(), sample.image, sample.prompt, 21, 2.0)
+    sizes = {"hidden": 1024, "layers": 14, "heads": 8, "vocab": 32_768, "patch": 14}
+    sizes |= {"vision": 768, "vision_layers": 10, "vision_heads": 12}
+    noise = np.random.default_rng(0).integers(0, 256, (448, 448, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        big = tiny.qwen2_vl(Path(folder), hidden=1024, layers=12, ffn=2816, vocab=32_768, vision=768, depth=8, tokens=30)
-        ratio(big, 448, 30)
-    ratio(demo_vlm(ROOT), 256, 30)
+        big = tiny.qwen2_vl(Path(folder), max_new_tokens=30, **sizes)
+        ratio("random weights", big, Image.fromarray(noise), PROMPT, 5, 0.9)
 
 
 if __name__ == "__main__":

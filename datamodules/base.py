@@ -1,5 +1,6 @@
 """A LightningDataModule over shards: whole batches of samples, cut from the manifest's order, each delivered once."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -42,7 +43,32 @@ class BatchDataset(IterableDataset):
             yield list(islice(samples, len(batch)))
 
 
-class ShardDataModule(LightningDataModule):
+class SampleDataModule(LightningDataModule, ABC):
+    """What a run asks of its data: batches of `Sample`s for each rank, and these four things.
+
+    prompt: asked instead of the dataset's own question. done: keys that need no more work, set before prediction; a
+    batch is skipped when all its keys are among them.
+    """
+
+    prompt: str | None = None
+    done: frozenset[str] = frozenset()
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """The dataset's identity."""
+
+    @property
+    @abstractmethod
+    def expected(self) -> list[str]:
+        """The keys that a run must account for, in order."""
+
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        """Samples stay where they are; the model's processor moves what it needs."""
+        return batch
+
+
+class ShardDataModule(SampleDataModule):
     """Samples of any dataset that `datamodules.shards.write_shards` wrote.
 
     Args:
@@ -79,8 +105,6 @@ class ShardDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.prompt = prompt
         self.max_pixels = max_pixels
-        self.done: frozenset[str] = frozenset()
-        """Keys that need no more work, set before prediction; a batch is skipped when all its keys are among them."""
 
     @property
     def digest(self) -> str:
@@ -102,7 +126,3 @@ class ShardDataModule(LightningDataModule):
         """This rank's batches; rank and world size are read here, in the main process."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(self.dataset(rank, world_size), batch_size=None, num_workers=self.num_workers)
-
-    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
-        """Samples stay where they are; the model's processor moves what it needs."""
-        return batch

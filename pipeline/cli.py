@@ -13,9 +13,10 @@ from typing import Any, Literal, NoReturn
 import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
-from lightning import LightningDataModule, Trainer
+from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
+from datamodules.base import SampleDataModule
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 
@@ -80,7 +81,7 @@ def build(names: Sequence[str], parser_class: type[Parser] = Parser) -> tuple[Pa
     parser = parser_class(prog="run_eval.py", description=__doc__, default_config_files=[str(DEFAULT)])
     parser.add_argument("--config", action="config", help="a yaml file with any of these options; later ones win")
     parser.add_subclass_arguments(VLM, "vlm", required=True, help="the model: a yaml file of configs/vlm")
-    parser.add_subclass_arguments(LightningDataModule, "data", required=True, help="the data: a yaml of configs/data")
+    parser.add_subclass_arguments(SampleDataModule, "data", required=True, help="the data: a yaml of configs/data")
     parser.add_argument("--explainers", type=list[str] | str, help="stems in configs/explainer, or yaml files")
     parser.add_argument("--run_dir", type=str | None, default=None, help="where the run is kept")
     parser.add_argument("--fresh", type=bool, default=False, help="discard what an earlier run left in run_dir")
@@ -175,7 +176,7 @@ class Job:
     classes: dict[str, type[Explainer]]
     stems: dict[str, str]
 
-    def build(self) -> tuple[Trainer, VLM, LightningDataModule, dict[str, Explainer]]:
+    def build(self) -> tuple[Trainer, VLM, SampleDataModule, dict[str, Explainer]]:
         """Trainer, model (not loaded), data and explainers; ValueError where a value is refused."""
         config = self.config.clone()
         config.data.init_args.batch_size = config.batch_size
@@ -195,7 +196,7 @@ class Job:
 
     def dump(self) -> str:
         """The resolved configuration as yaml."""
-        return self.parser.dump(self.config, skip_validation=True)
+        return str(self.parser.dump(self.config, skip_validation=True))
 
 
 def drop(args: Sequence[str], name: str) -> list[str]:

@@ -70,12 +70,12 @@ class Evaluation:
         """Score what is not scored yet, prove that nothing is missing, write the views. Returns the exit status."""
         counted = None
         try:
-            if rank_zero_only.rank == 0:
+            if leading():
                 self.open()
             self.data.done = frozenset(read_rows(self.run_dir))
             if set(self.data.expected) - self.data.done:
                 counted = self.predict()
-            return self.close(counted) if rank_zero_only.rank == 0 else 0
+            return self.close(counted) if leading() else 0
         finally:
             if dist.is_available() and dist.is_initialized():
                 dist.destroy_process_group()
@@ -91,7 +91,7 @@ class Evaluation:
 
     def predict(self) -> dict[str, Any]:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""
-        if self.single and rank_zero_only.rank == 0:
+        if self.single and leading():
             self.trainer.logger = self.logger(self.single)
         watch = Watch(self.explainers, self.trainer.logger.log_metrics if self.trainer.logger else None)
         module = ExplainModule(
@@ -104,7 +104,7 @@ class Evaluation:
             save_maps=self.config.save_maps,
             observe=watch,
         )
-        if rank_zero_only.rank == 0:
+        if leading():
             for row in read_rows(self.run_dir).values():
                 watch(row)
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
@@ -183,6 +183,11 @@ class Evaluation:
             raise UsageError(f"--answers: {source} was made differently: {'; '.join(changed)}")
         said = {key: row.answer for key, row in read_rows(Path(source)).items() if row.answer is not None}
         return Replay(said), {"ids": fingerprints.digest({key: answer["ids"] for key, answer in said.items()})}
+
+
+def leading() -> bool:
+    """Whether this is the process of rank 0, also before there is a process group."""
+    return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
 
 
 def in_a_sweep() -> bool:

@@ -134,20 +134,20 @@ class ExplainModule(LightningModule):
     def row(self, sample: Sample, query: Query, answer: Answer, finished: Mapping[str, np.ndarray]) -> Row:
         """Score one answer: its maps in both profiles, its text against the captions and the objects."""
         words = words_of(answer.pieces, self.tagger)
-        known = {
-            "pieces": answer.pieces,
-            "masks": sample.masks or {},
-            "categories": sample.categories,
-            "captions": sample.captions,
-            "box": query.layout.box,
-            "end": self.vlm.end_text if answer.ended else "",
-        }
+        known = Evidence(
+            maps=np.zeros((0, 1, 1), np.uint8),
+            pieces=answer.pieces,
+            masks=sample.masks or {},
+            categories=sample.categories,
+            captions=sample.captions,
+            box=query.layout.box,
+            end=self.vlm.end_text if answer.ended else "",
+        )
         scored, captions = {}, {}
         if sample.masks is not None:
+            captions = text.sums(answer.text, known, words, self.tagger)
             for name, values in finished.items():
-                scored[name] = localisation.score_all(Evidence(values, **known), words, self.tagger)
-            empty = np.zeros((0, 1, 1), np.uint8)
-            captions = text.sums(answer.text, Evidence(empty, **known), words, self.tagger)
+                scored[name] = localisation.score_all(replace(known, maps=values), words, self.tagger)
         return Row(
             key=sample.key,
             index=sample.index,

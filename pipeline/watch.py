@@ -41,7 +41,7 @@ class Watch:
 
     def figures(self) -> dict[str, float]:
         """What this process has seen so far, by W&B's names."""
-        found = {}
+        found: dict[str, float] = {}
         for (_, profile), metric in self.metrics.items():
             prefix = "running/" if profile == "corrected" else f"running/{profile}/"
             found |= {f"{prefix}{key}": float(value) for key, value in metric.compute().items()}

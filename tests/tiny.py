@@ -39,15 +39,21 @@ def qwen2_vl_folder(
     vocab: int = 400,
     layers: int = 3,
     hidden: int = 32,
+    heads: int = 4,
+    vision: int = 32,
+    vision_layers: int = 2,
+    vision_heads: int = 2,
+    patch: int = PATCH,
     tied: bool = False,
     ends: bool = False,
     seed: int = 0,
 ) -> Path:
-    """Write a tiny Qwen2-VL checkpoint: model, tokenizer, image processor, template. One visual token per 16 x 16.
+    """Write a tiny Qwen2-VL checkpoint: model, tokenizer, image processor, template.
 
-    vocab: rows of the head (at least those of the tokenizer, about 320). ends: whether generation stops at
-    <|im_end|>; without it every answer has the full length.
+    One visual token per 2 x 2 patches, 16 x 16 pixels. vocab: rows of the head (at least those of the tokenizer,
+    about 320). ends: whether generation stops at <|im_end|>; without it every answer has the full length.
     """
+    cell, rotary = 2 * patch, hidden // heads // 2
     tokenizer = byte_tokenizer(ends)
     ids = tokenizer.get_vocab().__getitem__
     config = Qwen2VLConfig(
@@ -56,25 +62,25 @@ def qwen2_vl_folder(
             "hidden_size": hidden,
             "intermediate_size": 2 * hidden,
             "num_hidden_layers": layers,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 2,
             "max_position_embeddings": 2048,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 10000.0,
-                "mrope_section": [hidden // 8 - 2 * (hidden // 24), hidden // 24, hidden // 24],
+                "mrope_section": [rotary - 2 * (rotary // 3), rotary // 3, rotary // 3],
             },
             "pad_token_id": ids("<|endoftext|>"),
             "eos_token_id": ids("<|im_end|>"),
             "bos_token_id": None,
         },
         vision_config={
-            "depth": 2,
-            "embed_dim": 32,
+            "depth": vision_layers,
+            "embed_dim": vision,
             "hidden_size": hidden,
-            "num_heads": 2,
+            "num_heads": vision_heads,
             "mlp_ratio": 2,
-            "patch_size": PATCH,
+            "patch_size": patch,
         },
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),
@@ -88,8 +94,8 @@ def qwen2_vl_folder(
     model.generation_config.eos_token_id = ids("<|im_end|>") if ends else None
     model.generation_config.pad_token_id = ids("<|endoftext|>")
     model.save_pretrained(folder)
-    pixels = {"shortest_edge": CELL * CELL, "longest_edge": 64 * CELL * CELL}
-    images = Qwen2VLImageProcessorPil(patch_size=PATCH, merge_size=2, size=pixels)
+    pixels = {"shortest_edge": cell * cell, "longest_edge": 256 * cell * cell}
+    images = Qwen2VLImageProcessorPil(patch_size=patch, merge_size=2, size=pixels)
     ImageProcessor(images, tokenizer, None, chat_template=TEMPLATE).save_pretrained(folder)
     return folder
 
