@@ -15,7 +15,7 @@ $(SETUP): pyproject.toml constraints.txt
 demo: $(SETUP)  ## captions, maps, figures and pictures of three explainers on the embedded model
 	$(BIN)/python run_eval.py --run_dir runs/demo
 
-demo-model: $(SETUP)  ## rebuild the embedded model and scenes from seeds (hours of CPU time)
+demo-model: $(SETUP)  ## rebuild the embedded model and scenes from seeds (about one hour of CPU time)
 	$(BIN)/python assets/demo/build.py
 
 demo-card: $(SETUP)  ## measure the embedded model on its held-out scenes and write its card

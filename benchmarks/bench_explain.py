@@ -40,7 +40,9 @@ def ratio(name: str, vlm: VLM, image: Image.Image, prompt: str, rounds: int, goa
     found, work, unit = compare(explain, prefill, rounds)
     parameters = sum(p.numel() for p in vlm.model.parameters()) / 1e6
     layout = queries[0].layout
-    shape = f"{parameters:.0f} M parameters, {layout.rows} x {layout.cols} visual and {len(answers[0].ids)} answer tokens"
+    shape = (
+        f"{parameters:.0f} M parameters, {layout.rows} x {layout.cols} visual and {len(answers[0].ids)} answer tokens"
+    )
     report(f"explanation / prefill, {name} ({shape})", found, goal, work, unit)
 
 
@@ -49,7 +51,7 @@ def main() -> None:
     sample = demo_samples(1)[0]
     assert sample.image is not None
     ratio("embedded model", demo_vlm(), sample.image, sample.prompt, 21, 2.0)
-    sizes = {"hidden": 1024, "layers": 14, "heads": 8, "vocab": 32_768, "patch": 14}
+    sizes = {"hidden": 1024, "layers": 14, "heads": 8, "vocab": 32_768, "patch": 14, "most": 256}
     sizes |= {"vision": 768, "vision_layers": 10, "vision_heads": 12}
     noise = np.random.default_rng(0).integers(0, 256, (448, 448, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """What do more explainers and larger batches cost? The whole path of a run on the embedded model, without pictures.
 
-    python benchmarks/bench_run.py
+python benchmarks/bench_run.py
 """
 
 from common import compare, demo_samples, demo_vlm, predict, report

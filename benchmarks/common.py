@@ -40,7 +40,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 def report(what: str, ratio: float, goal: float, work: float, unit: float) -> None:
     """One line: the ratio, its goal, the seconds it was made of."""
-    print(f"{what}: {ratio:.2f} (goal {goal}; {work:.3f} s / {unit:.3f} s, {torch.get_num_threads()} thread)", flush=True)
+    print(
+        f"{what}: {ratio:.2f} (goal {goal}; {work:.3f} s / {unit:.3f} s, {torch.get_num_threads()} thread)", flush=True
+    )
 
 
 def demo_vlm() -> Qwen2VL:

@@ -40,7 +40,8 @@ class Evidence:
     maps: one map per answer token at the token grid, 0..255. box: the part of the image that the grid covers, as
     fractions (top, left, bottom, right). pieces: text of each answer token. masks: name -> COCO RLE.
     categories: the vocabulary of names. captions: reference captions. score: model probability of the answer tokens
-    for a changed image, where a metric needs the model (faithfulness). end: text of the end token, if the answer ended.
+    for a changed image, where a metric needs the model (faithfulness).
+    end: text of the end token, if the answer ended. size: height and width of the image; None: those of the masks.
     """
 
     maps: UInt8[np.ndarray, "answer rows cols"]
@@ -50,4 +51,5 @@ class Evidence:
     captions: tuple[str, ...] = ()
     box: Box = (0.0, 0.0, 1.0, 1.0)
     end: str = ""
+    size: tuple[int, int] | None = None
     score: Callable[..., Any] | None = None

@@ -26,9 +26,9 @@ class _Scene:
 
     def __init__(self, evidence: Evidence) -> None:
         self.masks = {name: decode(rle) for name, rle in evidence.masks.items()}
-        sizes = {mask.shape for mask in self.masks.values()}
+        sizes = {mask.shape for mask in self.masks.values()} | ({evidence.size} if evidence.size else set())
         if len(sizes) > 1:
-            raise ValueError(f"the masks of a sample differ in size: {sorted(sizes)}")
+            raise ValueError(f"image and masks of a sample differ in size: {sorted(sizes)}")
         self.maps = Maps(evidence.maps, next(iter(sizes), None))
 
     def painted(self) -> tuple[dict[str, Mask], int]:

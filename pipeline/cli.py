@@ -4,6 +4,7 @@ Nothing heavy happens here; a mistake ends with one line that names the key, and
 """
 
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A mapping read without constructing anything but plain values."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a mapping of options")
@@ -66,7 +67,10 @@ def explainer_class(path: Path) -> tuple[type[Explainer], dict[str, Any]]:
         raise UsageError(f"{path}: class_path {content.get('class_path')!r} cannot be imported: {error}") from error
     if not (isinstance(cls, type) and issubclass(cls, Explainer)):
         raise UsageError(f"{path}: {module}.{name} is no Explainer")
-    return cls, content.get("init_args") or {}
+    values = content.get("init_args") or {}
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: init_args must be a mapping of parameters, not {values!r}")
+    return cls, values
 
 
 class Parser(LightningArgumentParser):
@@ -76,9 +80,9 @@ class Parser(LightningArgumentParser):
         fail(message)
 
 
-def build(names: Sequence[str], parser_class: type[Parser] = Parser) -> tuple[Parser, dict[str, Any]]:
-    """The parser for a run of the explainers `names`, with one group of options for each."""
-    parser = parser_class(prog="run_eval.py", description=__doc__, default_config_files=[str(DEFAULT)])
+def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], list[str]]:
+    """The parser for a run of the explainers `names`, their classes, and what their yaml files set, as arguments."""
+    parser = Parser(prog="run_eval.py", description=__doc__, default_config_files=[str(DEFAULT)])
     parser.add_argument("--config", action="config", help="a yaml file with any of these options; later ones win")
     parser.add_subclass_arguments(VLM, "vlm", required=True, help="the model: a yaml file of configs/vlm")
     parser.add_subclass_arguments(SampleDataModule, "data", required=True, help="the data: a yaml of configs/data")
@@ -104,16 +108,24 @@ def build(names: Sequence[str], parser_class: type[Parser] = Parser) -> tuple[Pa
     parser.add_argument("--wandb.project", type=str, default="seewhy")
     parser.add_argument("--wandb.entity", type=str | None, default=None)
     parser.add_lightning_class_args(Trainer, "trainer")
-    classes: dict[str, Any] = {}
+    classes: dict[str, type[Explainer]] = {}
+    given: list[str] = []
     for name in names:
         path = locate(name, "explainer")
         if path.stem in classes:
             raise UsageError(f"--explainers: {path.stem!r} stands twice; give one of the yaml files another name")
         cls, values = explainer_class(path)
+        if not path.stem.isidentifier():
+            raise UsageError(f"--explainers: {path.name!r}: letters, digits and _ make a name, {path.stem!r} is none")
         parser.add_class_arguments(cls, f"explainer.{path.stem}")
-        parser.set_defaults({f"explainer.{path.stem}.{key}": value for key, value in values.items()})
+        given += [f"--explainer.{path.stem}.{key}={plain(value)}" for key, value in values.items()]
         classes[path.stem] = cls
-    return parser, classes
+    return parser, classes, given
+
+
+def plain(value: Any) -> str:
+    """A value of a yaml file as it would stand on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def spread(names: Any) -> list[str]:
@@ -133,14 +145,18 @@ def option(args: Sequence[str], name: str) -> str | None:
     return value
 
 
+def configs_of(args: Sequence[str]) -> list[str]:
+    """The paths given with --config, in order."""
+    paths = [arg.partition("=")[2] for arg in args if arg.startswith("--config=")]
+    return paths + [args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--config"]
+
+
 def preview(args: Sequence[str], name: str) -> Any:
     """The value of `name`, before the whole command is parsed: as given, else from its configs, else the default."""
     value = option(args, name)
     if value is not None:
         return value
-    configs = [arg.split("=", 1)[1] for arg in args if arg.startswith("--config=")]
-    configs += [args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--config"]
-    for path in [*map(Path, reversed(configs)), DEFAULT]:
+    for path in [*map(Path, reversed(configs_of(args))), DEFAULT]:
         found = read_yaml(path).get(name)
         if found is not None:
             beside = path.parent / found if isinstance(found, str) else None
@@ -154,14 +170,17 @@ def parse(args: Sequence[str]) -> "Job":
         names = spread(preview(args, "explainers"))
         if not names:
             raise UsageError("--explainers: name at least one of configs/explainer")
-        parser, classes = build(names)
-        stems, rewritten = {}, list(args)
+        parser, classes, settings = build(names)
+        configs = [f"--config={path}" for path in configs_of(args)]
+        stems, chosen, rest = {}, [], drop(drop(args, "config"), "explainers")
         for kind in ("vlm", "data"):
-            chosen = preview(args, kind)
-            stems[kind] = locate(chosen, kind).stem if isinstance(chosen, str) else "custom"
-            if isinstance(chosen, str):
-                rewritten = [f"--{kind}={locate(chosen, kind)}", *drop(rewritten, kind)]
-        rewritten = [*drop(rewritten, "explainers"), f"--explainers=[{','.join(names)}]"]
+            value = preview(args, kind)
+            stems[kind] = locate(value, kind).stem if isinstance(value, str) else "custom"
+            if isinstance(value, str):
+                chosen.append(f"--{kind}={locate(value, kind)}")
+                rest = drop(rest, kind)
+        # the yaml files of explainers first, then configs, then the command's own words
+        rewritten = [*settings, *configs, *chosen, *rest, f"--explainers=[{','.join(names)}]"]
         return Job(parser, parser.parse_args(rewritten), classes, stems)
     except UsageError as error:
         fail(error)
@@ -178,21 +197,35 @@ class Job:
 
     def build(self) -> tuple[Trainer, VLM, SampleDataModule, dict[str, Explainer]]:
         """Trainer, model (not loaded), data and explainers; ValueError where a value is refused."""
+        explainers = {}
+        for name, cls in self.classes.items():
+            try:
+                explainers[name] = cls(**self.parameters(name))
+            except ValueError as error:
+                raise UsageError(f"--explainer.{name}.{error}") from error
         config = self.config.clone()
+        config.pop("explainer", None)
         config.data.init_args.batch_size = config.batch_size
         config.data.init_args.limit = config.limit
         made = self.parser.instantiate_classes(config)
-        # a class without parameters leaves no entry in the configuration
-        explainers = {name: made.get(f"explainer.{name}") or cls() for name, cls in self.classes.items()}
         return Trainer(**made.trainer), made.vlm, made.data, explainers
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        """Every parameter of one explainer, as it was resolved; a class without any has no entry in the options."""
+        values = self.config.get(f"explainer.{name}")
+        return values.as_dict() if values else {}
+
+    def data_options(self) -> dict[str, Any]:
+        """The data's options that may change a row; the others are the manifest's path, the loader and the cut."""
+        options = self.config.data.init_args.as_dict()
+        return {n: v for n, v in options.items() if n not in ("manifest", "num_workers", "batch_size", "limit")}
 
     def explainer_parameters(self) -> dict[str, Any]:
         """Class and every parameter of each explainer, as they were resolved."""
-        found = {}
-        for name, cls in self.classes.items():
-            values = self.config.get(f"explainer.{name}")
-            found[name] = {"class": f"{cls.__module__}.{cls.__qualname__}", **(values.as_dict() if values else {})}
-        return found
+        return {
+            name: {"class": f"{cls.__module__}.{cls.__qualname__}", **self.parameters(name)}
+            for name, cls in self.classes.items()
+        }
 
     def dump(self) -> str:
         """The resolved configuration as yaml."""
@@ -202,10 +235,10 @@ class Job:
 def drop(args: Sequence[str], name: str) -> list[str]:
     """`args` without `--name` and its value."""
     kept, skip = [], False
-    for arg in args:
+    for place, arg in enumerate(args):
         if skip:
             skip = False
-        elif arg == f"--{name}":
+        elif arg == f"--{name}" and place + 1 < len(args):
             skip = True
         elif not arg.startswith(f"--{name}="):
             kept.append(arg)

@@ -5,28 +5,32 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import transformers
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 import pipeline
 from datamodules.sample import Sample
+from metrics.text import meteor
 from metrics.words import tagger
 from pipeline.cli import Job, UsageError, fail
 from pipeline.models.base import VLM
 from pipeline.module import ExplainModule, Given
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import summary, table, tracker
-from pipeline.outputs.records import read_rows
+from pipeline.outputs.records import Rows, read_rows
 from pipeline.types import Answer
 from pipeline.watch import Watch, check
 
 MISSING, TOO_MANY_BAD = 3, 4
+VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
+"""Packages whose version may change a figure."""
 
 
 class Evaluation:
@@ -38,6 +42,7 @@ class Evaluation:
         try:
             self.refuse_sweeps_of_several()
             self.trainer, self.vlm, self.data, self.explainers = job.build()
+            self.launched = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
             self.check_launcher()
             self.tagger = tagger(self.config.words)
             self.model_identity = self.vlm.identity()
@@ -47,18 +52,16 @@ class Evaluation:
                 "model": self.model_identity,
                 "explainers": job.explainer_parameters(),
                 "answers": source,
-                "prompt": self.data.prompt,
+                "data": job.data_options(),
                 "batch_size": self.config.batch_size,
                 "limit": self.config.limit,
                 "threads": self.config.threads,
+                "save_maps": self.config.save_maps,
                 "words": self.tagger.name,
-                "versions": {
-                    "seewhy": pipeline.__version__,
-                    "torch": torch.__version__,
-                    "transformers": transformers.__version__,
-                },
+                "meteor": meteor("a", ["a"]) is not None,
+                "versions": {"seewhy": pipeline.__version__, **{name: version(name) for name in VERSIONS}},
             }
-        except (UsageError, ValueError, OSError) as error:
+        except (UsageError, MisconfigurationException, ValueError, LookupError, TypeError, OSError) as error:
             fail(error)
         self.group = f"{job.stems['vlm']}-{job.stems['data']}"
         name = f"{self.group}-{fingerprints.digest(self.mark)[:8]}"
@@ -72,8 +75,8 @@ class Evaluation:
         try:
             if leading():
                 self.open()
-            self.data.done = frozenset(read_rows(self.run_dir))
-            if set(self.data.expected) - self.data.done:
+            # ranks that a launcher started must not decide alone: rank 0 may just have cleared the folder
+            if self.launched > 1 or set(self.data.expected) - set(self.rows()):
                 counted = self.predict()
             return self.close(counted) if leading() else 0
         finally:
@@ -93,7 +96,7 @@ class Evaluation:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""
         if self.single and leading():
             self.trainer.logger = self.logger(self.single)
-        watch = Watch(self.explainers, self.trainer.logger.log_metrics if self.trainer.logger else None)
+        watch = Watch(self.explainers, self.log if self.trainer.logger else None)
         module = ExplainModule(
             self.vlm,
             self.explainers,
@@ -105,7 +108,7 @@ class Evaluation:
             observe=watch,
         )
         if leading():
-            for row in read_rows(self.run_dir).values():
+            for row in self.rows().values():
                 watch(row)
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
         module.meet()
@@ -113,17 +116,17 @@ class Evaluation:
 
     def close(self, counted: dict[str, Any] | None) -> int:
         """Summary, timing, table, W&B; the exit status says whether the run is whole."""
-        rows = read_rows(self.run_dir)
-        missing = [key for key in self.data.expected if key not in rows]
+        rows = self.rows()
+        missing, _ = summary.prove(rows, self.data.expected)
         if missing:
             named = ", ".join(missing[:20]) + (" ..." if len(missing) > 20 else "")
             sys.stderr.write(f"run_eval.py: {len(missing)} samples have no row; the same command resumes: {named}\n")
             return MISSING
         found = summary.summarise(rows, self.data.expected, list(self.explainers), self.tagger.name)
-        if counted is not None:
-            check(counted, found)
         fingerprints.write_json(self.run_dir / "summary.json", found)
         fingerprints.write_json(self.run_dir / "timing.json", summary.timing(rows))
+        if counted is not None:
+            check(counted, found)
         table.show(found, model=self.job.stems["vlm"], dataset=self.job.stems["data"])
         self.publish()
         print(f"run folder: {self.run_dir}")
@@ -135,20 +138,49 @@ class Evaluation:
             return TOO_MANY_BAD
         return 0
 
-    def logger(self, name: str) -> WandbLogger:
-        """The W&B run of a run with one explainer: that explainer's."""
-        called = tracker.identity(self.run_dir, name, self.group)
+    def rows(self) -> Rows:
+        """What the run folder holds so far."""
+        try:
+            return read_rows(self.run_dir)
+        except ValueError as error:
+            fail(error)
+
+    def logger(self, name: str) -> WandbLogger | None:
+        """The W&B run of a run with one explainer: that explainer's. None, and one line, where W&B fails."""
+        called = tracker.identity(self.run_dir, name, self.group, [self.job.stems["vlm"], self.job.stems["data"]])
+        if in_a_sweep():
+            called = {"group": called["group"], "job_type": name, "tags": called["tags"]}  # the agent names the run
+        elif self.mode == "offline":
+            called.pop("resume")
         settings = {"project": self.config.wandb.project, "entity": self.config.wandb.entity}
-        return WandbLogger(save_dir=self.run_dir, offline=self.mode == "offline", **settings, **called)
+        try:
+            made = WandbLogger(save_dir=self.run_dir, offline=self.mode == "offline", **settings, **called)
+            _ = made.experiment  # starts the run, or fails, now
+        except Exception as error:  # a view must never change a result
+            sys.stderr.write(f"run_eval.py: {tracker.reason(error)}\n")
+            return None
+        return made
+
+    def log(self, figures: dict[str, float], step: int) -> None:
+        """Running figures, as long as W&B takes them."""
+        try:
+            for logger in self.trainer.loggers:
+                logger.log_metrics(figures, step=step)
+        except Exception as error:  # a view must never change a result
+            sys.stderr.write(f"run_eval.py: {tracker.reason(error)}\n")
+            self.trainer.logger = None
 
     def publish(self) -> None:
         """Give W&B its view of the run; whatever happens there, the result stands."""
+        if in_a_sweep() and self.single and not self.trainer.logger:
+            self.trainer.logger = self.logger(self.single)  # nothing was left to do, yet the trial wants its metric
         logger = self.trainer.logger
         if isinstance(logger, WandbLogger) and self.single:
             reason = tracker.finish_single(logger.experiment, self.run_dir, self.single, self.mode)
         else:
             where = (self.config.wandb.project, self.config.wandb.entity)
-            reason = tracker.publish(self.run_dir, *where, self.mode, self.group)
+            tags = [self.job.stems["vlm"], self.job.stems["data"]]
+            reason = tracker.publish(self.run_dir, *where, self.mode, self.group, tags)
         if reason:
             sys.stderr.write(f"run_eval.py: {reason}\n")
 
@@ -159,10 +191,10 @@ class Evaluation:
 
     def check_launcher(self) -> None:
         """Refuse to run every process alone over all the data."""
-        launched, counted = int(os.environ.get("WORLD_SIZE", "1")), self.trainer.world_size
-        if launched not in (1, counted):
+        counted = self.trainer.world_size
+        if self.launched not in (1, counted):
             raise UsageError(
-                f"--trainer.devices: the launcher started {launched} processes but the trainer counts {counted}; "
+                f"--trainer.devices: the launcher started {self.launched} processes but the trainer counts {counted}; "
                 "set trainer.devices and trainer.num_nodes to what the launcher starts, and trainer.strategy to ddp"
             )
 
@@ -177,12 +209,18 @@ class Evaluation:
             earlier = json.loads((Path(source) / "env.json").read_text(encoding="utf-8"))["fingerprint"]
         except (OSError, ValueError, KeyError) as error:
             raise UsageError(f"--answers: {source} is no run folder: {error}") from error
-        now = {"manifest": self.data.digest, "model": self.model_identity}
-        changed = fingerprints.differences({name: earlier.get(name) for name in now}, now)
+        now = {"manifest": self.data.digest, "model": checkpoint_of(self.model_identity)}
+        then = {"manifest": earlier.get("manifest"), "model": checkpoint_of(earlier.get("model", {}))}
+        changed = fingerprints.differences(then, now)
         if changed:
             raise UsageError(f"--answers: {source} was made differently: {'; '.join(changed)}")
         said = {key: row.answer for key, row in read_rows(Path(source)).items() if row.answer is not None}
         return Replay(said), {"ids": fingerprints.digest({key: answer["ids"] for key, answer in said.items()})}
+
+
+def checkpoint_of(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a model's identity that says which weights it has."""
+    return {name: value for name, value in identity.items() if name.startswith("checkpoint")}
 
 
 def leading() -> bool:

@@ -1,6 +1,7 @@
 """Ask, answer, explain, score, record: one batch of samples becomes rows."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from lightning import LightningModule
 
+from datamodules.base import SampleDataModule
 from datamodules.sample import Sample
 from metrics import localisation, text
 from metrics.base import Evidence
@@ -62,7 +65,11 @@ class ExplainModule(LightningModule):
             # ranks are uneven: at the end the first waits for the last, for days if need be
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
         self.vlm.load(self.device)
+        self.trainer.strategy.barrier()  # rank 0 has opened the folder; nobody writes before everybody has read
         self.done = frozenset(read_rows(self.run_dir))
+        self.trainer.strategy.barrier()
+        if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
+            data.done = self.done
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
 
     def teardown(self, stage: str) -> None:
@@ -89,6 +96,8 @@ class ExplainModule(LightningModule):
             return unread
         try:
             return unread + list(self.explained(sound))
+        except (MemoryError, OSError, torch.AcceleratorError):
+            raise  # the machine's fault, not the sample's: it stays open and is done on resume
         except Exception as error:
             if len(sound) > 1:
                 return unread + [row for sample in sound for row in self.rows([sample])]
@@ -142,6 +151,7 @@ class ExplainModule(LightningModule):
             captions=sample.captions,
             box=query.layout.box,
             end=self.vlm.end_text if answer.ended else "",
+            size=(query.image.height, query.image.width),
         )
         scored, captions = {}, {}
         if sample.masks is not None:
@@ -168,7 +178,10 @@ class ExplainModule(LightningModule):
         """Pictures of the first samples, and the maps where they are asked for; before the row is written."""
         if sample.index < self.figures:
             folder = self.run_dir / "figures" / str(sample.index)
-            draw.sample(folder, sample, row, finished, query.layout.box)
+            try:
+                draw.sample(folder, sample, row, finished, query.layout.box)
+            except Exception as error:  # a view must never change a result
+                warnings.warn(f"no pictures of {sample.key}: {type(error).__name__}: {error}", stacklevel=2)
         if self.save_maps != "none":
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
             kept = raw if self.save_maps == "raw" else finished
@@ -187,6 +200,8 @@ class Clock:
         """Adds the time spent inside to `stage`."""
         start = time.perf_counter()
         yield
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.totals[stage] = self.totals.get(stage, 0.0) + time.perf_counter() - start
 
     def seconds(self) -> dict[str, float]:

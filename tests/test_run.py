@@ -100,6 +100,43 @@ def test_answers_of_an_earlier_run_are_explained_again(whole: Path, tmp_path: Pa
     assert new["count"] == old["count"]
 
 
+def offline_runs(folder: Path) -> list[list[dict]]:
+    """The records of each offline W&B run, read back with W&B's own program."""
+    inspect = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json"]
+    found = []
+    for run_folder in sorted((folder / "wandb").glob("offline-run-*")):
+        done = subprocess.run([*inspect, str(run_folder)], env=ENV, capture_output=True, text=True, check=True)
+        found.append([json.loads(line) for line in done.stdout.splitlines()])
+    return found
+
+
+def test_three_explainers_leave_three_wandb_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "three"
+    args = ["--limit", "4", "--figures", "1", "--wandb.mode", "offline", "--run_dir", str(folder)]
+    done = run(*args, "--save_maps", "uint8")
+    assert done.returncode == 0, done.stderr
+    assert len(offline_runs(folder)) == 3
+    assert {path.name for path in (folder / "figures" / "0").iterdir()} == {
+        "image.png",
+        "masks.png",
+        "maps.npz",
+        "panel.png",
+    }
+    assert len(list((folder / "maps").glob("*.npz"))) == 4
+
+
+def test_one_explainer_is_one_wandb_run_with_running_figures(tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    args = ["--limit", "56", "--figures", "1", "--explainers", "cam", "--run_dir", str(folder)]
+    done = run(*args, "--wandb.mode", "offline")
+    assert done.returncode == 0, done.stderr
+    (records,) = offline_runs(folder)
+    text = json.dumps(records)
+    assert "running/f1_iou" in text
+    assert "reference/f1_iou" in text
+    assert "samples_table" in text
+
+
 def test_reference_captions_can_be_explained(tmp_path: Path) -> None:
     done = run(*SMALL, "--explainers", "cam", "--answers", "captions", "--run_dir", str(tmp_path / "captions"))
     assert done.returncode == 0, done.stderr
@@ -111,10 +148,14 @@ def test_reference_captions_can_be_explained(tmp_path: Path) -> None:
     ("args", "named"),
     [
         (["--explainer.msea_arc.typo=1"], "typo"),
-        (["--explainer.msea_arc.k=many"], "k"),
-        (["--explainer.msea_arc.k=0"], "k"),
+        (["--explainer.msea_arc.k=many"], "explainer.msea_arc.k"),
+        (["--explainer.msea_arc.k=0"], "explainer.msea_arc.k"),
+        (["--explainers"], "--explainers"),
+        (["--explainers", "BAD_YAML"], "kk"),
+        (["--explainers", "DASHED_YAML"], "my-cam"),
+        (["--trainer.accelerator", "gpu"], "gpu"),
         (["--explainers", "cam,nobody"], "nobody"),
-        (["--explainers", "cam,configs/explainer/cam.yaml"], "cam"),
+        (["--explainers", "cam,configs/explainer/cam.yaml"], "'cam' stands twice"),
         (["--vlm", "nowhere.yaml"], "nowhere.yaml"),
         (["--data", "nowhere.yaml"], "nowhere.yaml"),
         (["--batch_size", "0"], "batch_size"),
@@ -124,13 +165,54 @@ def test_reference_captions_can_be_explained(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_option_ends_with_one_line_that_names_it(args: list[str], named: str, tmp_path: Path) -> None:
-    done = run(*args, "--run_dir", str(tmp_path / "run"))
+    (tmp_path / "bad.yaml").write_text("class_path: pipeline.explainers.msea_arc.MSEAARC\ninit_args: {kk: 3}\n")
+    (tmp_path / "my-cam.yaml").write_text("class_path: pipeline.explainers.cam.CAM\n")
+    files = {"BAD_YAML": str(tmp_path / "bad.yaml"), "DASHED_YAML": str(tmp_path / "my-cam.yaml")}
+    done = run("--run_dir", str(tmp_path / "run"), *(files.get(arg, arg) for arg in args))
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, done.stderr
     assert "error" in lines[0]
     assert named in lines[0]
     assert not (tmp_path / "run").exists()
+
+
+def test_the_command_wins_over_its_configs(tmp_path: Path) -> None:
+    from pipeline import cli
+
+    config = tmp_path / "c.yaml"
+    vlm = ROOT / "configs" / "vlm" / "qwen2_vl_2b.yaml"
+    config.write_text(f"vlm: {vlm}\nbatch_size: 3\nexplainers: [cam, msea_arc]\nexplainer: {{msea_arc: {{k: 7}}}}\n")
+    job = cli.parse(["--config", str(config)])
+    assert job.stems["vlm"] == "qwen2_vl_2b"
+    assert (job.config.batch_size, list(job.classes), job.parameters("msea_arc")["k"]) == (3, ["cam", "msea_arc"], 7)
+    job = cli.parse(["--vlm", "demo", "--explainer.msea_arc.k=9", "--batch_size=5", "--config", str(config)])
+    assert job.stems["vlm"] == "demo"
+    assert job.config.vlm.init_args.checkpoint == "assets/demo/model"
+    assert (job.config.batch_size, job.parameters("msea_arc")["k"]) == (5, 9)
+
+
+def test_wandb_that_fails_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    env = {name: value for name, value in ENV.items() if name not in ("WANDB_MODE", "WANDB_API_KEY")}
+    env |= {"WANDB_BASE_URL": "http://127.0.0.1:9", "HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
+    args = ["--limit", "4", "--explainers", "cam", "--figures", "0", "--wandb.mode", "online", "--run_dir", str(folder)]
+    done = subprocess.run(command(*args), cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "not published to W&B" in done.stderr
+    assert json.loads((folder / "summary.json").read_text())["samples"]["scored"] == 4
+
+
+def test_torchrun_starts_over_with_fresh(tmp_path: Path) -> None:
+    args = ["--limit", "8", "--batch_size", "2", "--explainers", "cam", "--figures", "0", "--wandb.mode", "disabled"]
+    args += ["--run_dir", str(tmp_path / "run"), "--trainer.devices", "2", "--trainer.accelerator", "cpu"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    for fresh in ([], ["--fresh", "true"]):
+        whole = [*torchrun, str(ROOT / "run_eval.py"), *args, *fresh]
+        done = subprocess.run(whole, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    rows = [(tmp_path / "run" / f"rows.{rank}.jsonl").read_bytes().count(b"\n") for rank in (0, 1)]
+    assert rows == [4, 4]
 
 
 def test_a_sweep_refuses_several_explainers(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def qwen2_vl_folder(
     vision_layers: int = 2,
     vision_heads: int = 2,
     patch: int = PATCH,
+    most: int = 64,
     tied: bool = False,
     ends: bool = False,
     seed: int = 0,
@@ -51,7 +52,8 @@ def qwen2_vl_folder(
     """Write a tiny Qwen2-VL checkpoint: model, tokenizer, image processor, template.
 
     One visual token per 2 x 2 patches, 16 x 16 pixels. vocab: rows of the head (at least those of the tokenizer,
-    about 320). ends: whether generation stops at <|im_end|>; without it every answer has the full length.
+    about 320). most: visual tokens of an image. ends: whether generation stops at <|im_end|>; without it every answer
+    has the full length.
     """
     cell, rotary = 2 * patch, hidden // heads // 2
     tokenizer = byte_tokenizer(ends)
@@ -94,7 +96,7 @@ def qwen2_vl_folder(
     model.generation_config.eos_token_id = ids("<|im_end|>") if ends else None
     model.generation_config.pad_token_id = ids("<|endoftext|>")
     model.save_pretrained(folder)
-    pixels = {"shortest_edge": cell * cell, "longest_edge": 256 * cell * cell}
+    pixels = {"shortest_edge": cell * cell, "longest_edge": most * cell * cell}
     images = Qwen2VLImageProcessorPil(patch_size=patch, merge_size=2, size=pixels)
     ImageProcessor(images, tokenizer, None, chat_template=TEMPLATE).save_pretrained(folder)
     return folder

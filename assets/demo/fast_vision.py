@@ -1,6 +1,6 @@
 """The vision tower and the language model of Qwen2-VL, batched for training on images of one size.
 
-Same weights and same results as the model's own forward pass (a test compares them); several times faster on a CPU,
+Same weights and same results as the model's own forward pass, to rounding; several times faster on a CPU,
 because attention runs over the whole batch instead of image by image, and only caption positions pass the head.
 """
 

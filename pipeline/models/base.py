@@ -1,8 +1,8 @@
 """The verbs of a model, once for all families; padding exists only in this folder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pipeline.models.batch import Batch, gather, pad, text_start
 from pipeline.models.checkpoint import Checkpoint, content
 from pipeline.models.head import Head
-from pipeline.models.layout import prompt_positions, scaled
+from pipeline.models.layout import Prompt, prompt_positions, rendered, scaled
 from pipeline.models.pieces import pieces
 from pipeline.types import WHOLE, Answer, Box, Layout, Query, Trace
 
@@ -77,11 +77,9 @@ class VLM(Checkpoint, ABC):
         return [self._ask(image, prompt, scale) for image, prompt in zip(images, prompts, strict=True)]
 
     def _ask(self, image: Image, prompt: str, scale: float) -> Query:
-        if any(token in prompt for token in self.processor.tokenizer.all_special_tokens):
-            raise ValueError(f"the prompt holds a special token of the model: {prompt!r}")
-        picture = scaled(image, scale)
+        chat, picture = self.chat(prompt), scaled(image, scale)
         try:
-            inputs = self.processor(images=[picture], text=[self.render(prompt)], return_tensors="pt")
+            inputs = self.processor(images=[picture], text=[chat.text], return_tensors="pt")
         except ValueError as error:
             size = f"{image.width} x {image.height} pixels at scale {scale}"
             raise ValueError(f"the processor refuses an image of {size}: {error}") from error
@@ -91,9 +89,19 @@ class VLM(Checkpoint, ABC):
         rows, cols = self.grid(inputs)
         if len(vision) != rows * cols:
             raise ValueError(f"{len(vision)} visual tokens do not fill a grid of {rows} x {cols}")
-        words = prompt_positions(self.processor.tokenizer, self.render, prompt, ids)
-        layout = Layout(vision, rows, cols, self.box(image), words, len(ids))
+        layout = Layout(vision, rows, cols, self.box(image), prompt_positions(chat, ids), len(ids))
         return Query(image, prompt, scale, inputs, layout)
+
+    @cached_property
+    def chat(self) -> Callable[[str], Prompt]:
+        """The chat around a prompt; a data set has few, so each is rendered and taken apart once."""
+
+        def chat(prompt: str) -> Prompt:
+            if any(token in prompt for token in self.processor.tokenizer.all_special_tokens):
+                raise ValueError(f"the prompt holds a special token of the model: {prompt!r}")
+            return rendered(self.processor.tokenizer, self.render, prompt)
+
+        return lru_cache(maxsize=1024)(chat)
 
     @torch.no_grad()
     def answer(self, queries: Sequence[Query]) -> tuple[list[Answer], list[Trace]]:

@@ -1,6 +1,8 @@
 """Where a checkpoint lies, how it is loaded, and what identifies it."""
 
+import ctypes
 import hashlib
+import platform
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +61,8 @@ class Checkpoint:
                 raise ValueError(f"{self.checkpoint}: {len(missing)} weights are missing, first {missing[0]}")
             model.generation_config = GenerationConfig()  # generate() would fill gaps from the checkpoint's own
             self._model = model.requires_grad_(False).eval()
+        if torch.device(device).type == "cpu":
+            keep_freed_memory()
         self._model.to(device)
 
     @property
@@ -103,6 +107,18 @@ class Checkpoint:
         """The text of the token that ends an answer."""
         ends = self.generation.eos_token_id
         return self.processor.tokenizer.decode(ends[:1]) if ends else ""
+
+
+def keep_freed_memory() -> None:
+    """Let glibc hand large freed blocks out again instead of returning them to the system.
+
+    Every pass takes and frees the same few; fresh ones would have their pages mapped and zeroed each time, which costs
+    a batch of eight a sixth of its time. A setting of the process, like its threads: results are the same.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        mallopt, (trim_threshold, mmap_max) = ctypes.CDLL(None).mallopt, (-1, -4)
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
 
 
 def locate(checkpoint: str) -> str:

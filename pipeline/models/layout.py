@@ -1,6 +1,7 @@
 """Where the user's words stand in a processed prompt, and how an image is scaled."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
@@ -20,25 +21,41 @@ def scaled(image: Image.Image, scale: float) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def prompt_positions(
-    tokenizer: Callable, render: Callable[[str], str], prompt: str, ids: Int[Tensor, " n"]
-) -> Int[Tensor, " prompt"]:
-    """Positions in `ids` of the tokens that hold the text of `prompt`.
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered chat. tail: its last tokens, from the first that holds text of the prompt; `words` of them do."""
 
-    The rendered chat is tokenised once more, with character offsets; what the processor put in the place of the
-    image stands before the prompt, so positions are counted from the end. Raises ValueError where the template
-    changes the prompt or puts it twice, or the two token sequences differ.
+    text: str
+    tail: tuple[int, ...] = ()
+    words: int = 0
+
+
+def rendered(tokenizer: Callable, render: Callable[[str], str], prompt: str) -> Prompt:
+    """The chat around `prompt`, tokenised once with character offsets to find the prompt's tokens.
+
+    Raises ValueError where the template changes the prompt or puts it twice, or no token holds it.
     """
+    text = render(prompt)
     if not prompt.strip():
-        return torch.empty(0, dtype=torch.long)
+        return Prompt(text)
     before, *after = render(MARK).split(MARK)
-    if len(after) != 1 or render(prompt) != before + prompt + after[0]:
+    if len(after) != 1 or text != before + prompt + after[0]:
         raise ValueError(f"the chat template does not hold the prompt literally and once: {prompt!r}")
-    coded = tokenizer(before + prompt + after[0], return_offsets_mapping=True, add_special_tokens=False)
+    coded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
     begin, end = len(before), len(before) + len(prompt)
     inside = [n for n, (a, b) in enumerate(coded["offset_mapping"]) if a < b and a < end and b > begin]
-    tail = coded["input_ids"][inside[0] :] if inside else []
-    if not tail or ids[-len(tail) :].tolist() != tail:
+    if not inside:
         raise ValueError(f"the prompt was not found in the processed input: {prompt!r}")
-    first = len(ids) - len(tail)
-    return torch.arange(first, first + inside[-1] - inside[0] + 1)
+    return Prompt(text, tuple(coded["input_ids"][inside[0] :]), inside[-1] - inside[0] + 1)
+
+
+def prompt_positions(prompt: Prompt, ids: Int[Tensor, " n"]) -> Int[Tensor, " prompt"]:
+    """Positions in `ids` of the tokens that hold the text of the prompt.
+
+    What the processor put in the place of the image stands before the prompt, so positions are counted from the end.
+    Raises ValueError where `ids` end otherwise than the rendered chat.
+    """
+    first = len(ids) - len(prompt.tail)
+    if tuple(ids[max(first, 0) :].tolist()) != prompt.tail:
+        raise ValueError(f"the prompt was not found in the processed input: {prompt.text!r}")
+    return torch.arange(first, first + prompt.words)

@@ -48,7 +48,7 @@ def publish(
             for explainer in summary["explainers"]:
                 _publish_one(run_dir, explainer, summary, project, entity, mode, group, tags)
     except Exception as error:  # a view must never change a run
-        return _reason(error)
+        return reason(error)
     return None
 
 
@@ -73,9 +73,9 @@ def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline
             run.config.update(config(run_dir, explainer), allow_val_change=True)
             _log(run, run_dir, explainer, summary)
             run.finish()
-            _done(run_dir, explainer, mode)
+            _done(run_dir, explainer, f"{mode} {run.entity or None}/{run.project}")
     except Exception as error:  # a view must never change a run
-        return _reason(error)
+        return reason(error)
     return None
 
 
@@ -93,7 +93,7 @@ def _publish_one(
 
     called = identity(run_dir, explainer, group, tags)
     earlier = list((run_dir / "wandb").glob(f"offline-run-*-{called['id']}"))
-    published = _state(run_dir)["runs"][explainer].get(mode) == _digest(run_dir)
+    published = _state(run_dir)["runs"][explainer].get(f"{mode} {entity}/{project}") == _digest(run_dir)
     if published and (mode == "online" or earlier):
         return
     if mode == "offline":
@@ -125,7 +125,7 @@ def _publish_one(
         _log(run, run_dir, explainer, summary)
     finally:
         run.finish()
-    _done(run_dir, explainer, mode)
+    _done(run_dir, explainer, f"{mode} {entity}/{project}")
 
 
 def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) -> None:
@@ -174,9 +174,9 @@ def _state(run_dir: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
-def _done(run_dir: Path, explainer: str, mode: Mode) -> None:
+def _done(run_dir: Path, explainer: str, where: str) -> None:
     state = _state(run_dir)
-    state.setdefault("runs", {}).setdefault(explainer, {})[mode] = _digest(run_dir)
+    state.setdefault("runs", {}).setdefault(explainer, {})[where] = _digest(run_dir)
     write_json(run_dir / "wandb.json", state)
 
 
@@ -184,8 +184,8 @@ def _digest(run_dir: Path) -> str:
     return hashlib.sha256((run_dir / "summary.json").read_bytes()).hexdigest()
 
 
-def _reason(error: Exception) -> str:
-    """One line, without the key."""
+def reason(error: Exception) -> str:
+    """Why nothing was published, in one line without the key."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     key = os.environ.get("WANDB_API_KEY")
     return f"not published to W&B ({text.replace(key, '***') if key else text})"
@@ -200,10 +200,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--online", action="store_true", help="send it now; otherwise `wandb sync` can later")
     given = parser.parse_args(arguments)
     mode: Mode = "online" if given.online else "offline"
-    reason = publish(given.run_dir, given.project, given.entity, mode, given.group)
-    if reason:
-        print(reason, file=sys.stderr)
-    return 1 if reason else 0
+    failed = publish(given.run_dir, given.project, given.entity, mode, given.group)
+    if failed:
+        print(failed, file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
