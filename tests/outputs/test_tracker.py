@@ -146,7 +146,7 @@ def test_the_run_of_a_logger_gets_final_figures_and_is_not_doubled(run_dir: Path
     run = wandb.init(mode="offline", project="p", dir=run_dir, reinit="create_new", **called)
     run.log({"running/obj_iou": 0.25})
     assert tracker.finish_single(run, run_dir, "cam") is None
-    assert tracker.publish(run_dir) is None
+    assert tracker.publish(run_dir, "p") is None
     assert len(runs(run_dir)) == 1
     text = json.dumps(inspected(runs(run_dir)[0]))
     assert "running/obj_iou" in text
