@@ -1,6 +1,5 @@
 """The LightningDataModule: whole batches, each sample exactly once, whoever loads it."""
 
-import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,7 +87,6 @@ def test_batches_stay_as_they_are(manifest: str) -> None:
     data = ShardDataModule(manifest, limit=2)
     batch = next(iter(data.predict_dataloader()))
     assert data.transfer_batch_to_device(batch, "cpu", 0) is batch
-    assert [sample.key for sample in pickle.loads(pickle.dumps(batch))] == ["0000", "0001"]
 
 
 def test_a_small_image_bound_reaches_the_samples(manifest: str) -> None:
