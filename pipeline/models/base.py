@@ -135,8 +135,8 @@ class VLM(Checkpoint, ABC):
         """The k best next tokens of every state, best first, ties by the smaller id; ValueError if k > vocabulary."""
         return self.head.top(states, k)
 
-    def least(self, states: Float[Tensor, "vision dim"], valid_ids_only: bool = False) -> int:
-        """The vocabulary entry with the smallest summed logit; of the whole head or of the tokenizer's entries."""
+    def least(self, states: Sequence[Float[Tensor, "_ dim"]], valid_ids_only: bool = False) -> list[int]:
+        """Each sample's vocabulary entry with the smallest summed logit; of the whole head or the tokenizer's part."""
         if not valid_ids_only:
             return self.head.least(states)
         allowed = torch.zeros(self.head.vocab, dtype=torch.bool)

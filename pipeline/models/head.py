@@ -1,6 +1,6 @@
 """Logits from states after the final norm, without ever making all of them: rows in chunks, vocabulary in blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -44,15 +44,25 @@ class Head:
                 best[chunk] = values[:, :k], ids.gather(1, order)[:, :k]
         return torch.cat([ids for _, ids in best])
 
-    def least(self, states: Float[Tensor, "n dim"], allowed: Bool[Tensor, " vocab"] | None = None) -> int:
-        """The entry with the smallest logit summed over all rows, the smallest id among equals."""
-        total = states.float().sum(0)
+    def least(
+        self, groups: Sequence[Float[Tensor, "_ dim"]], allowed: Bool[Tensor, " vocab"] | None = None
+    ) -> list[int]:
+        """For each group of states the entry with the smallest logit summed over its rows, of equals the smallest id.
+
+        The sum over rows moves inside the product, so one pass over the vocabulary serves all groups.
+        """
+        totals = torch.stack([states.float().sum(0) for states in groups])
+        sizes = totals.new_tensor([[len(states)] for states in groups])
         sums = torch.cat(
-            [weight @ total + (0 if bias is None else len(states) * bias) for _, weight, bias in self.blocks()]
+            [
+                project(totals, weight, None) + (0 if bias is None else sizes * bias)
+                for _, weight, bias in self.blocks()
+            ],
+            1,
         )
         if allowed is not None:
             sums = sums.masked_fill(~allowed.to(sums.device), torch.inf)
-        return int((sums == sums.min()).nonzero()[0])
+        return sums.argmin(1).tolist()
 
     def probabilities(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         """Softmax probability of one entry per row."""

@@ -23,7 +23,7 @@ class Passes:
         self.count = 0
         self._traces: dict[float, Sequence[Trace]] = {} if traces is None else {1.0: traces}
         self._top: list[Tensor] | None = None
-        self._least: dict[tuple[int, bool], int] = {}
+        self._least: dict[bool, list[int]] = {}
 
     def trace(self, query: Query, scale: float = 1.0) -> Trace:
         """States of `query` at `scale` (at 1.0 with the text of its answer)."""
@@ -45,10 +45,9 @@ class Passes:
 
     def least(self, query: Query, valid_ids_only: bool = False) -> int:
         """The vocabulary entry with the smallest logit summed over the visual tokens at scale 1."""
-        key = self.queries.index(query), valid_ids_only
-        if key not in self._least:
-            self._least[key] = self.vlm.least(self.trace(query).vision, valid_ids_only)
-        return self._least[key]
+        if valid_ids_only not in self._least:
+            self._least[valid_ids_only] = self.vlm.least([self.trace(q).vision for q in self.queries], valid_ids_only)
+        return self._least[valid_ids_only][self.queries.index(query)]
 
     def _traced(self, scale: float) -> list[Trace]:
         """One pass over the whole batch: teacher-forced at scale 1, otherwise up to the last visual token."""

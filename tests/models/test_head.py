@@ -67,9 +67,15 @@ def test_unembed_least_and_probabilities(dtype):
     head, logits = Head(linear), logits_of(linear, states)
     ids = torch.randint(VOCAB, (13,))
     torch.testing.assert_close(head.unembed(states, ids), logits[:, ids])
-    assert head.least(states) == logits.sum(0).argmin()
+    groups = [states[:1], states[1:5], states[5:]]
+    assert head.least(groups) == [int(part.sum(0).argmin()) for part in logits.split([1, 4, 8])]
     allowed = torch.zeros(VOCAB, dtype=torch.bool)
     allowed[ids] = True
-    assert head.least(states, allowed) == min(ids.tolist(), key=lambda i: logits[:, i].sum())
+    assert head.least([states], allowed) == [min(ids.tolist(), key=lambda i: logits[:, i].sum())]
+    linear.weight[ids[1]], linear.bias[ids[1]] = linear.weight[ids[0]].clone(), linear.bias[ids[0]].clone()
+    allowed[:] = False
+    allowed[ids[:2]] = True
+    assert head.least([states], allowed) == [int(ids[:2].min())], "the smaller of equals"
+    logits = logits_of(linear, states)
     expected = logits.softmax(1)[range(13), ids]
     torch.testing.assert_close(head.probabilities(states, ids), expected, rtol=1e-4, atol=1e-9)

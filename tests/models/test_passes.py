@@ -93,6 +93,13 @@ def test_least_of_the_tokenizers_entries(tmp_path):
         assert passes.least(query, valid_ids_only=True) == min(entries, key=lambda i: float(sums[i]))
 
 
+def test_the_least_of_a_batch_takes_one_pass_over_the_vocabulary(vlm, asked, said, monkeypatch):
+    passes, seen = Passes(vlm, asked, *said), []
+    monkeypatch.setattr(vlm.head, "blocks", lambda blocks=vlm.head.blocks: seen.append(1) or blocks())
+    assert [passes.least(query) for query in asked] == [vlm.least([t.vision])[0] for t in said[1]]
+    assert len(seen) == 1 + len(asked)
+
+
 def test_other_scales_have_no_text_and_a_foreign_query_is_refused(vlm, asked, said):
     passes = Passes(vlm, asked[:2], said[0][:2], said[1][:2])
     assert passes.trace(asked[0], 0.5).text is None
