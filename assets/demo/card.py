@@ -142,7 +142,7 @@ def main() -> None:
     print(measured)
     if options.limit is not None:
         return
-    facts = json.loads((HERE / "training.json").read_text())
+    facts = json.loads((HERE / "training.json").read_text())["qwen2_vl"]
     size = (options.model / "model.safetensors").stat().st_size
     text = Template((HERE / "card.in.md").read_text()).substitute(
         table=measured,

@@ -1,14 +1,15 @@
-"""Figures of the embedded model on scenes with masks: captions, and last-layer logit-lens maps by their IoU."""
+"""Figures of an embedded model on scenes with masks: captions, and last-layer logit-lens maps by their IoU."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from family import Family
 from numpy.typing import NDArray
 from scenes import CATEGORIES, PROMPT, Scene
-from transformers import Qwen2VLForConditionalGeneration, Qwen2VLProcessor
 
 PATTERN = re.compile(r"\b(" + "|".join(sorted(CATEGORIES, key=len, reverse=True)) + r")\b")
 
@@ -18,13 +19,9 @@ def mentioned(text: str) -> list[str]:
     return PATTERN.findall(text)
 
 
-def answer(
-    model: Qwen2VLForConditionalGeneration, processor: Qwen2VLProcessor, scene: Scene
-) -> tuple[str, torch.Tensor]:
+def answer(family: Family, model: Any, processor: Any, scene: Scene) -> tuple[str, torch.Tensor]:
     """The greedy caption, and the visual tokens' last hidden states [rows, columns, dim]."""
-    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
-    prompt = processor.apply_chat_template(messages, add_generation_prompt=True)
-    inputs = processor(images=[scene.image], text=[prompt], return_tensors="pt")
+    inputs, rows, cols = family.inputs(processor, scene.image, PROMPT)
     with torch.inference_mode():
         out = model.generate(
             **inputs, max_new_tokens=48, do_sample=False, output_hidden_states=True, return_dict_in_generate=True
@@ -32,8 +29,7 @@ def answer(
     start = inputs["input_ids"].shape[1]
     text = processor.tokenizer.decode(out.sequences[0, start:], skip_special_tokens=True)
     where = inputs["input_ids"][0] == model.config.image_token_id
-    _, height, width = inputs["image_grid_thw"][0].tolist()
-    return text, out.hidden_states[0][-1][0, where].view(height // 2, width // 2, -1)
+    return text, out.hidden_states[0][-1][0, where].view(rows, cols, -1)
 
 
 def overlap(scores: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
@@ -52,9 +48,7 @@ def pointing(scores: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     return float(mask[plateau > 0].mean())
 
 
-def judge(
-    model: Qwen2VLForConditionalGeneration, processor: Qwen2VLProcessor, scenes: Sequence[Scene]
-) -> dict[str, float]:
+def judge(family: Family, model: Any, processor: Any, scenes: Sequence[Scene]) -> dict[str, float]:
     """Recall, precision and exact sets of captions; IoU of right-word, wrong-word and random maps; pointing.
 
     Maps are those of correctly named objects: the first token of the right word, the mean over the first tokens of
@@ -65,7 +59,7 @@ def judge(
     hits = present = named = exact = 0
     right, wrong, chance, points = [], [], [], []
     for scene in scenes:
-        text, states = answer(model, processor, scene)
+        text, states = answer(family, model, processor, scene)
         said = set(mentioned(text))
         found = [name for name in scene.names if name in said]
         hits, present, named = hits + len(found), present + len(scene.names), named + len(said)

@@ -1,4 +1,4 @@
-"""Training of the embedded model in stages, from seeds, resumable. build.py is its command line.
+"""Training of an embedded model in stages, from seeds, resumable. build.py is its command line.
 
 Signals: words on symbolic grids (text), image-level labels of rendered pictures (names), captions of rendered scenes
 (align, joint). Pixels are never paired with a mask or a box. Batches are functions of (stage, step), so that a killed
@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -18,66 +17,37 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fast_vision import Reader, pixels, see
+from family import Family, Reader, Stage
 from judge import judge
 from scenes import CATEGORIES, COLOURS, PROMPT, Artist, Scene
 from symbolic import SymbolicBatch
 from torch import Tensor
-from vlm import build_model, build_processor, build_tokenizer
 
 SAVE_SECONDS = 120
 TRAINING, VALIDATION = 1, 2
 """First number of the seeds of each split's scenes; the held-out split's is 3."""
-MODEL = Path(__file__).parent / "model"
+FACTS = Path(__file__).parent / "training.json"
 
 
-@dataclass(frozen=True)
-class Stage:
-    """name; steps; rate: peak learning rate; decay: share of the steps in which it falls to a twentieth;
-    grids: side of the token grid -> (probability, batch size); replay, labels: weights of the
-    symbolic loss and of the image-level labels beside the captions."""
-
-    name: str
-    steps: int
-    rate: float
-    decay: float
-    grids: dict[int, tuple[float, int]]
-    replay: float = 0.0
-    labels: float = 0.0
-
-
-SMALL = {6: (0.4, 64), 8: (0.6, 48)}
-STAGES = (
-    Stage("text", 600, 2e-3, 0.3, {6: (0.4, 48), 8: (0.45, 32), 12: (0.15, 16)}),
-    Stage("names", 480, 2e-3, 0.1, SMALL),
-    Stage("align", 100, 1.5e-3, 0.1, SMALL),
-    Stage("joint", 240, 1.5e-3, 0.0, {6: (0.2, 48), 8: (0.5, 40), 10: (0.15, 24), 12: (0.15, 20)}, 0.2),
-    Stage(
-        "large", 600, 1.5e-3, 0.6, {7: (0.1, 40), 8: (0.15, 40), 12: (0.25, 20), 16: (0.4, 12), 21: (0.1, 6)}, 0.2, 0.1
-    ),
-)
 JUDGE_EVERY = 160
 SINGLE_STEPS = 350
 """Steps of the stage `names` whose pictures hold one object; later ones hold up to three."""
 SLOT_WEIGHT = 0.3
+PLACE_WEIGHT = 0.3
 
 
 class Trainer:
     """State of a run: model, stage, step, optimiser, CPU seconds; everything that a checkpoint holds."""
 
-    def __init__(self, work: Path, artist: Artist) -> None:
-        self.work, self.artist = work, artist
+    def __init__(self, family: Family, work: Path, artist: Artist) -> None:
+        self.family, self.work, self.artist = family, work, artist
         self.pool = ThreadPoolExecutor(2)
-        self.tokenizer = build_tokenizer()
-        self.processor = build_processor(self.tokenizer)
-        self.model = build_model(self.tokenizer)
+        self.tokenizer = family.tokenizer()
+        self.processor = family.processor(self.tokenizer)
+        self.model = family.model(self.tokenizer)
         encode = self.tokenizer.encode
-        prompt = self.processor.apply_chat_template(
-            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}],
-            add_generation_prompt=True,
-        )
-        before, after = (encode(part) for part in prompt.split("<|image_pad|>"))
-        self.reader = Reader(before, after, self.tokenizer.pad_token_id)
+        before, after = (encode(part) for part in family.around(self.processor, PROMPT))
+        self.reader = Reader(family, before, after, self.tokenizer.pad_token_id)
         self.word = {name: encode(" " + name)[0] for name in CATEGORIES + COLOURS}
         self.nouns = torch.tensor([self.word[name] for name in CATEGORIES])
         self.stage = self.step = 0
@@ -100,17 +70,17 @@ class Trainer:
         """Parameters that a stage changes; the others are frozen."""
         visual = stage.name in ("names", "align")
         for name, parameter in self.model.named_parameters():
-            in_tower = name.startswith("model.visual")
+            in_tower = name.startswith(self.family.tower)
             parameter.requires_grad_((in_tower if visual else not in_tower) or stage.name in ("joint", "large"))
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def start_stage(self) -> None:
         """A fresh optimiser for the current stage: Muon for matrices, AdamW for the rest."""
-        parameters = self.trainable(STAGES[self.stage])
-        table = self.model.get_input_embeddings().weight
-        matrices = [p for p in parameters if p.ndim == 2 and p is not table]
-        others = [p for p in parameters if p.ndim != 2 or p is table]
-        rate = STAGES[self.stage].rate
+        parameters = self.trainable(self.family.stages[self.stage])
+        tables = {id(module.weight) for module in self.model.modules() if isinstance(module, torch.nn.Embedding)}
+        matrices = [p for p in parameters if p.ndim == 2 and id(p) not in tables]
+        others = [p for p in parameters if p.ndim != 2 or id(p) in tables]
+        rate = self.family.stages[self.stage].rate
         self.optimizers = [
             torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=rate, weight_decay=0.0, betas=(0.9, 0.98), fused=True),
@@ -136,7 +106,7 @@ class Trainer:
             state = torch.load(path, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.stage, self.step, self.cpu_before = state["stage"], state["step"], state["cpu_seconds"]
-            if self.stage < len(STAGES):
+            if self.stage < len(self.family.stages):
                 self.start_stage()
                 for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                     optimizer.load_state_dict(saved)
@@ -158,7 +128,8 @@ class Trainer:
     def symbolic_loss(self, rng: np.random.Generator, size: int, grid: int) -> tuple[Tensor, Tensor]:
         """Next-token loss on symbolic scenes: the caption and, with less weight, the slots of the grid."""
         batch = SymbolicBatch(rng, self.word, size, grid)
-        visual = batch.visual(self.model.get_input_embeddings().weight, rng, noise=0.5)
+        table = self.model.get_input_embeddings().weight
+        visual = batch.visual(table, rng, noise=0.5) + self.family.code(table, grid)
         slots, hidden, targets = self.reader.states(self.model, visual, self.ids(batch.captions))
         loss, right = self.caption_loss(hidden, targets)
         logits = self.model.lm_head(slots[:, :-1]).float().flatten(0, 1)
@@ -173,7 +144,9 @@ class Trainer:
         """The label loss of rendered pictures, first of one object, then of up to three."""
         single = step < SINGLE_STEPS
         scenes = self.scenes(size, 1 if single else None)
-        return self.label_loss(see(self.model, pixels([s.image for s in scenes], grid)).float(), scenes)
+        tokens = self.family.see(self.model, self.family.pixels([s.image for s in scenes], grid), whole=False).float()
+        loss, right = self.label_loss(tokens, scenes)
+        return loss + PLACE_WEIGHT * self.family.place_loss(self.model.get_input_embeddings().weight, tokens), right
 
     def label_loss(self, tokens: Tensor, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
         """Image-level labels against the words' embeddings, pooled over the tokens by log-sum-exp."""
@@ -197,13 +170,14 @@ class Trainer:
 
     def loss(self, rng: np.random.Generator, size: int, grid: int) -> tuple[Tensor, Tensor]:
         """The current stage's loss and noun accuracy on its batch of this step."""
-        stage = STAGES[self.stage]
+        stage = self.family.stages[self.stage]
         if stage.name == "text":
             return self.symbolic_loss(rng, size, grid)
         if stage.name == "names":
             return self.names_loss(self.step, size, grid)
         scenes = self.scenes(size)
-        visual = see(self.model, pixels([s.image for s in scenes], grid))
+        pixels = self.family.pixels([s.image for s in scenes], grid)
+        visual = self.family.see(self.model, pixels, whole=stage.name == "large")
         _, hidden, targets = self.reader.states(self.model, visual, self.ids([s.caption for s in scenes]))
         loss, right = self.caption_loss(hidden, targets)
         if stage.labels:
@@ -215,8 +189,8 @@ class Trainer:
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Train to the end, or until asked to stop; then the checkpoint holds the last step."""
         saved, losses, rights = time.monotonic(), [], []
-        while self.stage < len(STAGES):
-            stage = STAGES[self.stage]
+        while self.stage < len(self.family.stages):
+            stage = self.family.stages[self.stage]
             sides = list(stage.grids)
             while self.step < stage.steps:
                 rng = np.random.default_rng((TRAINING, self.stage, self.step))
@@ -250,31 +224,32 @@ class Trainer:
                     self.save()
                     return
             self.stage, self.step = self.stage + 1, 0
-            if self.stage < len(STAGES):
+            if self.stage < len(self.family.stages):
                 self.start_stage()
             self.save()
 
-    def export(self, folder: Path) -> None:
+    def export(self) -> None:
         """Write model, tokenizer, chat template and processor as from_pretrained reads them, and what was trained."""
-        self.model.eval().save_pretrained(folder)
-        self.processor.save_pretrained(folder)
+        self.model.eval().save_pretrained(self.family.folder)
+        self.processor.save_pretrained(self.family.folder)
         done = {
             stage.name: stage.steps if index < self.stage else self.step if index == self.stage else 0
-            for index, stage in enumerate(STAGES)
+            for index, stage in enumerate(self.family.stages)
         }
         facts = {
-            "finished": self.stage == len(STAGES),
+            "finished": self.stage == len(self.family.stages),
             "steps": done,
-            "steps_planned": {stage.name: stage.steps for stage in STAGES},
+            "steps_planned": {stage.name: stage.steps for stage in self.family.stages},
             "cpu_minutes": round(self.cpu_seconds / 60, 1),
             "font_sha256": self.artist.sha256,
             "torch": torch.__version__,
         }
-        (folder.parent / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+        known = json.loads(FACTS.read_text()) if FACTS.is_file() else {}
+        FACTS.write_text(json.dumps(known | {self.family.name: facts}, indent=2) + "\n")
 
     def judge(self, count: int) -> None:
         """Log figures on validation scenes, which are neither trained on nor held out."""
         scenes = [self.artist.scene(VALIDATION, i) for i in range(count)]
-        figures = judge(self.model.eval(), self.processor, scenes)
+        figures = judge(self.family, self.model.eval(), self.processor, scenes)
         self.model.train()
         self.log("valid   " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
