@@ -208,7 +208,11 @@ class Job:
         config.data.init_args.batch_size = config.batch_size
         config.data.init_args.limit = config.limit
         made = self.parser.instantiate_classes(config)
-        return Trainer(**made.trainer), made.vlm, made.data, explainers
+        try:
+            trainer = Trainer(**made.trainer)
+        except RuntimeError as error:  # what Lightning says of a launcher that it cannot work with
+            raise UsageError(f"--trainer: {error}") from error
+        return trainer, made.vlm, made.data, explainers
 
     def parameters(self, name: str) -> dict[str, Any]:
         """Every parameter of one explainer, as it was resolved; a class without any has no entry in the options."""

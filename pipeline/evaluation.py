@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -42,10 +43,13 @@ class Evaluation:
         try:
             self.refuse_sweeps_of_several()
             self.trainer, self.vlm, self.data, self.explainers = job.build()
-            self.launched = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+            self.launched = launched()
             self.check_launcher()
             self.tagger = tagger(self.config.words)
-            self.model_identity = self.vlm.identity()
+            if leading():
+                self.check_explainers()
+            # a checkpoint takes long to hash: rank 0 does, and tells the others the folder that follows from it
+            self.model_identity = self.vlm.identity() if leading() else {}
             self.given, source = self.source_of_answers()
             self.mark = {
                 "manifest": self.data.digest,
@@ -75,8 +79,9 @@ class Evaluation:
         try:
             if leading():
                 self.open()
-            # ranks that a launcher started must not decide alone: rank 0 may just have cleared the folder
-            if self.launched > 1 or set(self.data.expected) - set(self.rows()):
+            # ranks that a launcher started all come along: none may decide alone that nothing is left to do
+            together = self.launched > 1 or self.trainer.num_nodes > 1
+            if together or set(self.data.expected) - set(self.rows()):
                 counted = self.predict()
             return self.close(counted) if leading() else 0
         finally:
@@ -190,13 +195,21 @@ class Evaluation:
             raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(self.job.classes)}")
 
     def check_launcher(self) -> None:
-        """Refuse to run every process alone over all the data."""
-        counted = self.trainer.world_size
+        """Refuse to run every process alone over all the data, or to fail when they meet."""
+        counted = self.trainer.num_devices * self.trainer.num_nodes
         if self.launched not in (1, counted):
             raise UsageError(
                 f"--trainer.devices: the launcher started {self.launched} processes but the trainer counts {counted}; "
                 "set trainer.devices and trainer.num_nodes to what the launcher starts, and trainer.strategy to ddp"
             )
+
+    def check_explainers(self) -> None:
+        """Refuse what an explainer cannot do with this model."""
+        for name, explainer in self.explainers.items():
+            try:
+                explainer.check(self.vlm.vocabulary)
+            except ValueError as error:
+                raise UsageError(f"--explainer.{name}.{error}") from error
 
     def source_of_answers(self) -> tuple[Given | None, Any]:
         """Where answers come from if the model is not asked, and what the fingerprint says of it."""
@@ -211,8 +224,7 @@ class Evaluation:
             raise UsageError(f"--answers: {source} is no run folder: {error}") from error
         now = {"manifest": self.data.digest, "model": checkpoint_of(self.model_identity)}
         then = {"manifest": earlier.get("manifest"), "model": checkpoint_of(earlier.get("model", {}))}
-        changed = fingerprints.differences(then, now)
-        if changed:
+        if leading() and (changed := fingerprints.differences(then, now)):
             raise UsageError(f"--answers: {source} was made differently: {'; '.join(changed)}")
         said = {key: row.answer for key, row in read_rows(Path(source)).items() if row.answer is not None}
         return Replay(said), {"ids": fingerprints.digest({key: answer["ids"] for key, answer in said.items()})}
@@ -226,6 +238,12 @@ def checkpoint_of(identity: Mapping[str, Any]) -> dict[str, Any]:
 def leading() -> bool:
     """Whether this is the process of rank 0, also before there is a process group."""
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
+
+
+def launched() -> int:
+    """How many processes a launcher started: torchrun, or srun outside an interactive shell."""
+    started = os.environ.get("WORLD_SIZE") or (SLURMEnvironment.detect() and os.environ["SLURM_NTASKS"])
+    return int(started or 1)
 
 
 def in_a_sweep() -> bool:

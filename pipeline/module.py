@@ -36,7 +36,8 @@ SaveMaps = Literal["none", "uint8", "raw"]
 class ExplainModule(LightningModule):
     """Generates and explains under `Trainer.predict`; what it leaves is one row a sample in `run_dir`.
 
-    vlm: loaded when the trainer sets up. explainers: name -> explainer. tagger: the word backend.
+    vlm: loaded when the trainer sets up, the commit that rank 0 found. run_dir: that of rank 0 counts.
+    explainers: name -> explainer. tagger: the word backend.
     given: takes the place of generation. figures: how many samples of the manifest get pictures.
     observe: is shown every row that is written.
     """
@@ -64,6 +65,9 @@ class ExplainModule(LightningModule):
         if dist.is_available() and dist.is_initialized():
             # ranks are uneven: at the end the first waits for the last, for days if need be
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
+        # rank 0 alone knows what the checkpoint's revision means and which folder follows from the fingerprint
+        commit = self.vlm.commit if self.global_rank == 0 else ""
+        self.vlm.commit, self.run_dir = self.trainer.strategy.broadcast((commit, self.run_dir))
         self.vlm.load(self.device)
         self.trainer.strategy.barrier()  # rank 0 has opened the folder; nobody writes before everybody has read
         self.done = frozenset(read_rows(self.run_dir))

@@ -203,15 +203,17 @@ def test_wandb_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert json.loads((folder / "summary.json").read_text())["samples"]["scored"] == 4
 
 
-def test_torchrun_starts_over_with_fresh(tmp_path: Path) -> None:
+def test_torchrun_shares_one_folder_and_starts_over_with_fresh(tmp_path: Path) -> None:
+    """The folder's name follows from the fingerprint, which rank 0 alone takes."""
     args = ["--limit", "8", "--batch_size", "2", "--explainers", "cam", "--figures", "0", "--wandb.mode", "disabled"]
-    args += ["--run_dir", str(tmp_path / "run"), "--trainer.devices", "2", "--trainer.accelerator", "cpu"]
+    args += ["--trainer.devices", "2", "--trainer.accelerator", "cpu"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     for fresh in ([], ["--fresh", "true"]):
         whole = [*torchrun, str(ROOT / "run_eval.py"), *args, *fresh]
-        done = subprocess.run(whole, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(whole, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
-    rows = [(tmp_path / "run" / f"rows.{rank}.jsonl").read_bytes().count(b"\n") for rank in (0, 1)]
+    (folder,) = (tmp_path / "runs").iterdir()
+    rows = [(folder / f"rows.{rank}.jsonl").read_bytes().count(b"\n") for rank in (0, 1)]
     assert rows == [4, 4]
 
 

@@ -38,6 +38,9 @@ class Explainer(ABC):
     rank_filter: RankFilter = "none"
     normalise: Normalise = "joint"
 
+    def check(self, vocabulary: int) -> None:  # noqa: B027 (most suit any model)
+        """Refuse a model with so many vocabulary entries, before it is loaded: ValueError `<parameter>: <mend>`."""
+
     @abstractmethod
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
         """Explain every token of `answer`: maps `answer x rows x cols` on the grid of `query`, fp32, detached."""

@@ -94,6 +94,10 @@ class MSEAARC(Explainer):
         self.relu, self.rank_filter, self.normalise = relu, rank_filter, normalise
         self.valid_ids_only, self.exclude_same_word = valid_ids_only, exclude_same_word
 
+    def check(self, vocabulary: int) -> None:
+        if self.interference == "arc" and self.k > vocabulary:
+            raise ValueError(f"k: at most the {vocabulary} entries of the model's vocabulary, got {self.k}")
+
     @torch.no_grad()
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
         layout, trace = query.layout, passes.trace(query)

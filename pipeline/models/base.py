@@ -52,7 +52,7 @@ class VLM(Checkpoint, ABC):
     def identity(self) -> dict[str, Any]:
         """What tells one model from another in a fingerprint: checkpoint, options, template, generation."""
         return {
-            **content(self.location, self.revision),
+            **content(self.location, self.commit),
             "family": type(self).__name__,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.attention,

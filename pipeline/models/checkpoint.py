@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from transformers import AutoConfig, GenerationConfig
+from transformers.utils import cached_file, extract_commit_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -18,7 +19,8 @@ class Checkpoint:
     """Model, processor and generation settings of one checkpoint, each read when first needed.
 
     checkpoint: hub id or folder (relative to the working directory or to the repository). attention: transformers'
-    attention implementation. revision: of a hub checkpoint. max_new_tokens: where an answer is cut off.
+    attention implementation. revision: branch, tag or commit of a hub checkpoint; what it points to when first asked is
+    what everything is then read from. max_new_tokens: where an answer is cut off.
     The constructor checks and loads nothing; `load` reads the weights, from safetensors only.
     """
 
@@ -51,7 +53,7 @@ class Checkpoint:
         if self._model is None:
             model, info = self.model_class.from_pretrained(  # type: ignore[attr-defined]
                 self.location,
-                revision=self.revision or "main",
+                revision=self.commit,
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 use_safetensors=True,
@@ -73,15 +75,25 @@ class Checkpoint:
         return self._model
 
     @cached_property
+    def commit(self) -> str:
+        """The commit that `revision` means, looked up once; a folder has none, and nothing looks at its `main`."""
+        return "main" if Path(self.location).is_dir() else commit(self.location, self.revision or "main")
+
+    @cached_property
+    def vocabulary(self) -> int:
+        """How many entries the head has, by the checkpoint's configuration."""
+        return AutoConfig.from_pretrained(self.location, revision=self.commit).get_text_config().vocab_size
+
+    @cached_property
     def processor(self) -> Any:
         """Image processor and tokenizer, padding on the left."""
-        options = {"revision": self.revision or "main", "backend": "pil", "padding_side": "left"}
+        options = {"revision": self.commit, "backend": "pil", "padding_side": "left"}
         return self.processor_class.from_pretrained(self.location, **options)  # type: ignore[attr-defined]
 
     @cached_property
     def generation(self) -> GenerationConfig:
         """Greedy decoding; of the checkpoint's own configuration only the end and padding tokens are taken."""
-        own = generation_config(self.location, self.revision)
+        own = generation_config(self.location, self.commit)
         end, padding = self.processor.tokenizer.eos_token_id, self.processor.tokenizer.pad_token_id
         end = end if own.eos_token_id is None else own.eos_token_id
         padding = padding if own.pad_token_id is None else own.pad_token_id
@@ -134,20 +146,33 @@ def locate(checkpoint: str) -> str:
     return checkpoint
 
 
-def generation_config(location: str, revision: str | None) -> GenerationConfig:
+def commit(checkpoint: str, revision: str) -> str:
+    """The commit of a hub checkpoint that `revision` means now; without the hub, by its cache.
+
+    Raises ValueError where neither knows.
+    """
+    try:
+        found = extract_commit_hash(cached_file(checkpoint, "config.json", revision=revision), None)
+    except OSError as error:
+        raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: {error}") from error
+    if found is None:
+        raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: it has no config.json")
+    return found
+
+
+def generation_config(location: str, revision: str) -> GenerationConfig:
     """The checkpoint's own generation configuration; an empty one where it ships without."""
     try:
-        return GenerationConfig.from_pretrained(location, revision=revision or "main")
+        return GenerationConfig.from_pretrained(location, revision=revision)
     except OSError:
         return GenerationConfig()
 
 
-def content(location: str, revision: str | None) -> dict[str, str]:
+def content(location: str, commit: str) -> dict[str, str]:
     """Content hash of a folder, wherever it lies; hub id and commit of a hub checkpoint."""
     folder = Path(location)
     if not folder.is_dir():
-        config = AutoConfig.from_pretrained(location, revision=revision or "main")
-        return {"checkpoint": location, "checkpoint_commit": config._commit_hash or revision or "main"}
+        return {"checkpoint": location, "checkpoint_commit": commit}
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".json", ".jinja", ".safetensors", ".txt", ".model"}:

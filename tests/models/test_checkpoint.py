@@ -5,6 +5,7 @@ import shutil
 from importlib import import_module
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
@@ -47,6 +48,32 @@ def test_identity_is_content_and_options_not_place(tmp_path):
     config = copy / "config.json"
     config.write_text(config.read_text() + "\n")
     assert one != Qwen2VL(str(copy)).identity()
+
+
+def test_everything_is_read_from_the_commit_that_a_branch_meant_at_first(tmp_path, monkeypatch):
+    """In a hub cache without a hub; the branch moves on while the run goes on."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    repository, old, new = tmp_path / "models--owner--tiny", "a" * 40, "b" * 40
+    before = tiny.qwen2_vl_folder(repository / "snapshots" / old)
+    tiny.qwen2_vl_folder(repository / "snapshots" / new, vocab=500, ends=True, seed=1)
+    branch = repository / "refs" / "main"
+    branch.parent.mkdir()
+    branch.write_text(old)
+    vlm = Qwen2VL("owner/tiny")
+    assert vlm.commit == old
+    branch.write_text(new)
+    assert vlm.vocabulary == 400
+    assert vlm.generation.eos_token_id is None
+    assert vlm.processor.tokenizer.eos_token is None
+    assert vlm.identity()["checkpoint_commit"] == old
+    vlm.load("cpu")
+    weights = load_file(before / "model.safetensors")
+    assert torch.equal(vlm.head.weight, weights["lm_head.weight"])
+    assert Qwen2VL("owner/tiny").identity()["checkpoint_commit"] == new
+    assert Qwen2VL("owner/tiny", revision=old).vocabulary == 400
+    with pytest.raises(ValueError, match="checkpoint 'owner/tiny', revision 'v2': "):
+        Qwen2VL("owner/tiny", revision="v2").identity()
 
 
 def test_missing_weights_are_an_error(tmp_path):

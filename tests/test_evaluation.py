@@ -1,0 +1,81 @@
+"""What a run settles before any weights are read: on the first rank, on the others, under launchers."""
+
+import json
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.utilities import rank_zero_only
+
+from pipeline import cli
+from pipeline.evaluation import Evaluation
+from pipeline.models import base
+
+CPU = ["--trainer.accelerator", "cpu", "--wandb.mode", "disabled"]
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2", "GROUP_RANK": "0"}
+TORCHRUN |= {"RANK": "0", "LOCAL_RANK": "0"}
+SRUN = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "eval", "SLURM_NTASKS": "2", "SLURM_NODEID": "0"}
+SRUN |= {"SLURM_NTASKS_PER_NODE": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+
+
+@pytest.fixture(autouse=True)
+def launched_by(monkeypatch: pytest.MonkeyPatch):
+    """Sets what a launcher's processes find in their environment; afterwards this process is of rank 0 again."""
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+
+    def launcher(variables: dict[str, str]) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return launcher
+
+
+def settled(*args: str) -> Evaluation:
+    return Evaluation(cli.parse([*CPU, *args]))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    """The one line that is all a refused command says."""
+    with pytest.raises(SystemExit) as left:
+        settled(*args)
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_k_beyond_the_vocabulary_is_refused_with_both(capsys: pytest.CaptureFixture[str]) -> None:
+    config = json.loads((cli.ROOT / "assets/demo/model/config.json").read_text())
+    vocabulary = config["text_config"]["vocab_size"]
+    line = refused(capsys, f"--explainer.msea_arc.k={vocabulary + 1}")
+    assert f"--explainer.msea_arc.k: at most the {vocabulary} entries" in line
+    settled(f"--explainer.msea_arc.k={vocabulary}")
+    settled(f"--explainer.msea_arc.k={vocabulary + 1}", "--explainer.msea_arc.interference=tam")
+
+
+def test_only_the_first_rank_hashes_the_checkpoint(launched_by, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(base, "content", lambda *place: hashed.append(place[0]) or {})
+    for rank in (0, 1):
+        launched_by(TORCHRUN | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        assert settled("--trainer.devices", "2").trainer.global_rank == rank
+    assert len(hashed) == 1
+
+
+@pytest.mark.parametrize("strategy", ["auto", "ddp"])
+@pytest.mark.parametrize("launcher", [TORCHRUN, SRUN], ids=["torchrun", "srun"])
+def test_a_launcher_that_the_trainer_does_not_count_with_is_refused(
+    launched_by, capsys: pytest.CaptureFixture[str], launcher: dict[str, str], strategy: str
+) -> None:
+    launched_by(launcher)
+    line = refused(capsys, "--trainer.devices", "1", "--trainer.strategy", strategy)
+    assert "--trainer.devices: the launcher started 2 processes but the trainer counts 1" in line
+    assert settled("--trainer.devices", "2", "--trainer.strategy", strategy).trainer.world_size == 2
+
+
+def test_tasks_that_lightning_cannot_place_are_refused(launched_by, capsys: pytest.CaptureFixture[str]) -> None:
+    launched_by({name: value for name, value in SRUN.items() if name != "SLURM_NTASKS_PER_NODE"})
+    assert "--trainer: You set `--ntasks=2`" in refused(capsys, "--trainer.devices", "2")
+
+
+def test_in_an_interactive_slurm_shell_nobody_started_more(launched_by) -> None:
+    launched_by(SRUN | {"SLURM_JOB_NAME": "bash"})
+    assert settled("--trainer.devices", "1").trainer.world_size == 1
