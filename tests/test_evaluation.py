@@ -1,7 +1,6 @@
 """What a run settles before any weights are read: on the first rank, on the others, under launchers."""
 
 import json
-from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
