@@ -123,6 +123,7 @@ class Reader:
         positions = self.family.positions(len(self.before), cells, len(self.after) + longest - 1)
         hidden = model.model.language_model(
             inputs_embeds=sequence,
+            attention_mask=torch.ones(sequence.shape[:2], dtype=torch.long),  # gaps in positions are no new sequence
             position_ids=positions.expand(*positions.shape[:-2], batch, -1),
             use_cache=False,
         ).last_hidden_state

@@ -109,7 +109,7 @@ class InternVL(Fixed):
                 bos_token_id=None,
                 eos_token_id=id_of("<|im_end|>"),
                 pad_token_id=id_of("<|endoftext|>"),
-                rope_parameters={"rope_type": "default", "rope_theta": 177.0},
+                rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
                 tie_word_embeddings=True,
             ),
             image_token_id=id_of("<IMG_CONTEXT>"),

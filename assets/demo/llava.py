@@ -91,7 +91,7 @@ class Llava(Fixed):
                 bos_token_id=id_of("<s>"),
                 eos_token_id=id_of("</s>"),
                 pad_token_id=id_of("<pad>"),
-                rope_parameters={"rope_type": "default", "rope_theta": 177.0},
+                rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
                 tie_word_embeddings=True,
             ),
             image_token_index=id_of("<image>"),

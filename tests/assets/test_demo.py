@@ -74,6 +74,12 @@ def test_a_corner_of_the_canvas_keeps_its_positions(built, demo):
     grid = positions[3:39].view(6, 6) - 3
     assert torch.equal(grid, torch.arange(144).view(12, 12)[:6, :6])
     assert positions[39:].tolist() == [147, 148]
+    before, after = torch.arange(3).tolist(), [4, 5]
+    reader = demo("family").Reader(family, before, after, 0)
+    vision = torch.randn(1, 36, 192, generator=torch.Generator().manual_seed(0))
+    other = torch.cat((-vision[:, :1], vision[:, 1:]), 1)
+    last = [reader.states(model, tokens, [[7]])[0][0, -1] for tokens in (vision, other)]
+    assert (last[0] - last[1]).abs().max() > 1e-3, "gaps in the positions hide no earlier row"
     pixels = torch.randn(1, 3, 192, 192, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(family.see(model, pixels, whole=False), family.see(model, pixels, whole=True))
     table = model.get_input_embeddings().weight
