@@ -159,6 +159,8 @@ class Evaluation:
             called.pop("resume")
         settings = {"project": self.config.wandb.project, "entity": self.config.wandb.entity}
         try:
+            if self.mode == "offline" and "id" in called:
+                tracker.supersede(self.run_dir, called["id"])
             made = WandbLogger(save_dir=self.run_dir, offline=self.mode == "offline", **settings, **called)
             _ = made.experiment  # starts the run, or fails, now
         except Exception as error:  # a view must never change a result

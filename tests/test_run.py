@@ -31,6 +31,20 @@ def run(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*args), cwd=cwd, env=ENV, capture_output=True, text=True, timeout=600)
 
 
+def killed_after(count: int, *args: str) -> bytes:
+    """The rows of a run that is killed as soon as it has written so many; --run_dir must come with its value."""
+    rows = Path(args[args.index("--run_dir") + 1]) / "rows.0.jsonl"
+    process = subprocess.Popen(command(*args), cwd=ROOT, env=ENV)
+    deadline = time.monotonic() + 300
+    while (not rows.exists() or rows.read_bytes().count(b"\n") < count) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = rows.read_bytes()
+    assert kept.count(b"\n") >= count
+    return kept
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete run of one process."""
@@ -62,15 +76,9 @@ def test_two_processes_give_the_same_bytes(whole: Path, tmp_path: Path) -> None:
 
 def test_a_killed_run_resumes_to_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
+    kept = killed_after(10, *SMALL, "--run_dir", str(folder))
+    assert kept.count(b"\n") < 24
     rows = folder / "rows.0.jsonl"
-    process = subprocess.Popen(command(*SMALL, "--run_dir", str(folder)), cwd=ROOT, env=ENV)
-    deadline = time.monotonic() + 300
-    while (not rows.exists() or rows.read_bytes().count(b"\n") < 10) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    kept = rows.read_bytes()
-    assert 10 <= kept.count(b"\n") < 24
     done = run(*SMALL, "--run_dir", str(folder))
     assert done.returncode == 0, done.stderr
     assert rows.read_bytes().startswith(kept[: kept.rindex(b"\n") + 1])
@@ -125,10 +133,13 @@ def test_three_explainers_leave_three_wandb_runs(tmp_path: Path) -> None:
     assert len(list((folder / "maps").glob("*.npz"))) == 4
 
 
-def test_one_explainer_is_one_wandb_run_with_running_figures(tmp_path: Path) -> None:
+def test_one_explainer_is_one_wandb_run_with_running_figures_also_after_a_kill(tmp_path: Path) -> None:
     folder = tmp_path / "one"
     args = ["--limit", "56", "--figures", "1", "--explainers", "cam", "--run_dir", str(folder)]
-    done = run(*args, "--wandb.mode", "offline")
+    args += ["--wandb.mode", "offline"]
+    killed_after(10, *args)
+    assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+    done = run(*args)
     assert done.returncode == 0, done.stderr
     (records,) = offline_runs(folder)
     text = json.dumps(records)

@@ -65,6 +65,13 @@ def identity(run_dir: Path, explainer: str, group: str | None = None, tags: Sequ
     return called | {"tags": [explainer, *state["tags"]], "resume": "allow"}
 
 
+def supersede(run_dir: Path, id: str) -> None:
+    """Remove what earlier starts left offline of a W&B run that begins anew: offline none can be resumed, and the new
+    one is shown every row again."""
+    for path in _offline(run_dir, id):
+        shutil.rmtree(path)
+
+
 def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline") -> str | None:
     """Give a W&B run that is already open (`WandbLogger.experiment`) its final figures and pictures, and close it."""
     try:
@@ -92,14 +99,12 @@ def _publish_one(
     import wandb
 
     called = identity(run_dir, explainer, group, tags)
-    earlier = list((run_dir / "wandb").glob(f"offline-run-*-{called['id']}"))
     published = _state(run_dir)["runs"][explainer].get(f"{mode} {entity}/{project}") == _digest(run_dir)
-    if published and (mode == "online" or earlier):
+    if published and (mode == "online" or _offline(run_dir, called["id"])):
         return
     if mode == "offline":
         called.pop("resume")
-        for path in earlier:  # what follows holds all of it again
-            shutil.rmtree(path)
+        supersede(run_dir, called["id"])
     settings = wandb.Settings(
         silent=True,
         console="off",
@@ -169,6 +174,11 @@ def _staging(run_dir: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _offline(run_dir: Path, id: str) -> list[Path]:
+    """The folders of one W&B run that wait to be synced."""
+    return sorted((run_dir / "wandb").glob(f"offline-run-*-{id}"))
+
+
 def _state(run_dir: Path) -> dict[str, Any]:
     path = run_dir / "wandb.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
@@ -176,7 +186,11 @@ def _state(run_dir: Path) -> dict[str, Any]:
 
 def _done(run_dir: Path, explainer: str, where: str) -> None:
     state = _state(run_dir)
-    state.setdefault("runs", {}).setdefault(explainer, {})[where] = _digest(run_dir)
+    run = state.setdefault("runs", {}).setdefault(explainer, {})
+    if where.startswith("offline"):  # the folder took the place of one for another project
+        for name in [name for name in run if name.startswith("offline")]:
+            del run[name]
+    run[where] = _digest(run_dir)
     write_json(run_dir / "wandb.json", state)
 
 

@@ -46,6 +46,12 @@ def runs(run_dir: Path) -> list[Path]:
     return sorted((run_dir / "wandb").glob("offline-run-*"))
 
 
+def only(run_dir: Path, explainer: str) -> None:
+    """Leave but one explainer in the summary."""
+    summary = json.loads((run_dir / "summary.json").read_text())
+    write_json(run_dir / "summary.json", summary | {"explainers": {explainer: summary["explainers"][explainer]}})
+
+
 def inspected(path: Path) -> dict[str, list[dict[str, object]]]:
     """Records by type, read by W&B's own program."""
     command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(path)]
@@ -88,6 +94,18 @@ def test_publishing_again_leaves_the_same_three_runs(run_dir: Path):
         path.name.split("-")[-1] for path in first
     )
     assert json.loads((run_dir / "wandb.json").read_text())["group"] == "g"
+
+
+def test_published_elsewhere_and_back_it_is_where_it_was_sent_last(run_dir: Path):
+    only(run_dir, "cam")
+    seen = []
+    for project in ("first", "second", "first", "first"):
+        assert tracker.main([str(run_dir), "--project", project]) == 0
+        (path,) = runs(run_dir)
+        (run,) = inspected(path)["run"]
+        seen.append(path.stat().st_mtime_ns)
+        assert f'"project": "{project}"' in json.dumps(run)
+    assert len(set(seen)) == 3, "the last time it was there already"
 
 
 def test_the_key_is_in_no_file_and_nothing_is_written_elsewhere(run_dir: Path, tmp_path: Path):
@@ -138,8 +156,7 @@ def test_the_command_publishes_later_in_the_folder_name_as_group(run_dir: Path, 
 def test_the_run_of_a_logger_gets_final_figures_and_is_not_doubled(run_dir: Path):
     import wandb
 
-    summary = json.loads((run_dir / "summary.json").read_text())
-    write_json(run_dir / "summary.json", summary | {"explainers": {"cam": summary["explainers"]["cam"]}})
+    only(run_dir, "cam")
     called = tracker.identity(run_dir, "cam", "g")
     assert called == tracker.identity(run_dir, "cam")
     called.pop("resume")
