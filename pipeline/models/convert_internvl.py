@@ -1,0 +1,180 @@
+"""InternVL2.5 as OpenGVLab publishes it, which needs remote code, to transformers' own InternVL, which needs none.
+
+    hf download OpenGVLab/InternVL2_5-2B --local-dir checkpoints/internvl25_2b.source
+    python -m pipeline.models.convert_internvl checkpoints/internvl25_2b.source checkpoints/internvl25_2b
+
+For the plain 2B and 8B (InternLM2) and 4B (Qwen2.5). Nothing of the source is executed. Weights are read from
+safetensors, shard by shard, so memory holds one shard. Names and shapes are checked before the first byte is written,
+and the target appears when it is whole. `conversion.json` in it names the source's files by hash, and the prompt.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import GenerationConfig, InternVLConfig, InternVLForConditionalGeneration
+
+from pipeline.models.internvl_prompt import END, processor
+from pipeline.models.internvl_remote import language, native_config, part, remote_name
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write the native form of the checkpoint folder `source` to `target`, a new folder.
+
+    Raises ValueError for a source that is not whole or not known here and for a target that is not empty, OSError for
+    files that cannot be read or written; nothing is left behind then.
+    """
+    if not (source / "config.json").is_file():
+        raise ValueError(f"{source} holds no config.json; first: hf download ID --local-dir {source}")
+    if target.exists() and any(target.iterdir()):
+        raise ValueError(f"{target} is not empty; name a new folder")
+    facts = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    try:
+        config = native_config(facts)
+        asked = processor(source, facts, config)
+    except KeyError as error:
+        raise ValueError(f"config.json or tokenizer_config.json of {source} lacks {error}") from error
+    config.image_token_id = asked.image_token_id
+    files = located(source)
+    wanted = plan(files, config, facts)
+    partial = target.with_name(f"{target.name}.partial")
+    if partial.exists():
+        raise ValueError(f"{partial} is left from a conversion that did not finish; delete it")
+    partial.mkdir(parents=True)
+    try:
+        write(files, wanted, config, partial)
+        config.save_pretrained(partial)
+        asked.save_pretrained(partial)
+        end, padding = asked.tokenizer.convert_tokens_to_ids(END), asked.tokenizer.pad_token_id
+        GenerationConfig(eos_token_id=end, pad_token_id=padding).save_pretrained(partial)
+        record = provenance(source, facts, asked)
+        (partial / "conversion.json").write_text(record, encoding="utf-8")
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+
+
+def located(source: Path) -> dict[str, Path]:
+    """The file of every tensor in `source`. Raises ValueError where there are none, or one stands twice."""
+    files: dict[str, Path] = {}
+    for path in sorted(source.glob("*.safetensors")):
+        with safe_open(path, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                if name in files:
+                    raise ValueError(f"{name} is in {files[name].name} and in {path.name}; keep one of them")
+                files[name] = path
+    if not files:
+        mend = "download those, or have a machine you trust save the model again with safe_serialization=True"
+        raise ValueError(f"{source} holds no .safetensors, and pickled weights (.bin) are not read; {mend}")
+    return files
+
+
+def plan(files: Mapping[str, Path], config: InternVLConfig, facts: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The native tensors that are made of each tensor of the source.
+
+    Raises ValueError where names or shapes are not those of the model that config.json describes.
+    """
+    with torch.device("meta"):
+        shapes = {name: t.shape for name, t in InternVLForConditionalGeneration(config).state_dict().items()}
+    names = {native: remote_name(native, language(facts)) for native in shapes}
+    head, embedding = names["lm_head.weight"], names["model.language_model.embed_tokens.weight"]
+    wanted: dict[str, list[str]] = {}
+    for native, remote in names.items():
+        if not (config.tie_word_embeddings and remote == head):
+            wanted.setdefault(remote, []).append(native)
+    complain("missing", wanted.keys() - files.keys())
+    unexpected = files.keys() - wanted.keys()
+    if config.tie_word_embeddings and head in unexpected:
+        if not torch.equal(read(files, head), read(files, embedding)):
+            raise ValueError(f"config.json: tie_word_embeddings, but {head} is not {embedding}")
+        unexpected -= {head}
+    complain("unexpected", unexpected)
+    for remote, natives in wanted.items():
+        with safe_open(files[remote], "pt") as opened:
+            fused = torch.empty(opened.get_slice(remote).get_shape(), device="meta")
+        try:
+            fits = all(part(native, remote, fused, config).shape == shapes[native] for native in natives)
+        except (RuntimeError, IndexError):
+            fits = False
+        if not fits:
+            raise ValueError(f"{remote} is {tuple(fused.shape)}, which does not fit config.json")
+    return wanted
+
+
+def complain(what: str, names: Collection[str]) -> None:
+    """Raises ValueError that gives the number of `names` and the first three, if there are any."""
+    if names:
+        raise ValueError(f"{len(names)} {what} weights: {', '.join(sorted(names)[:3])}{' …' * (len(names) > 3)}")
+
+
+def read(files: Mapping[str, Path], name: str) -> torch.Tensor:
+    """One tensor of the source."""
+    with safe_open(files[name], "pt") as opened:
+        return opened.get_tensor(name)
+
+
+def write(files: Mapping[str, Path], wanted: Mapping[str, list[str]], config: InternVLConfig, target: Path) -> None:
+    """The native weights, a file for each file of the source, and the index if there are several."""
+    shards = sorted(set(files.values()))
+    places: dict[str, str] = {}
+    size = 0
+    for number, shard in enumerate(shards, 1):
+        name = f"model-{number:05d}-of-{len(shards):05d}.safetensors" if len(shards) > 1 else "model.safetensors"
+        tensors = {
+            native: part(native, remote, read(files, remote), config).clone(memory_format=torch.contiguous_format)
+            for remote, natives in wanted.items()
+            for native in natives
+            if files[remote] == shard
+        }
+        save_file(tensors, target / name, metadata={"format": "pt"})
+        places |= dict.fromkeys(tensors, name)
+        size += sum(tensor.nbytes for tensor in tensors.values())
+    if len(shards) > 1:
+        index = {"metadata": {"total_size": size}, "weight_map": places}
+        (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def provenance(source: Path, facts: Mapping[str, Any], asked: Any) -> str:
+    """Where the converted folder comes from, as JSON: equal sources and versions, equal text."""
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "{prompt}"}]}]
+    hashes = {}
+    for path in sorted(source.iterdir()):
+        if path.suffix in {".json", ".model", ".safetensors", ".txt"}:
+            with path.open("rb") as file:
+                hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    record = {
+        "source_sha256": hashes,
+        "language_model": language(facts),
+        "template": facts["template"],
+        "prompt": asked.apply_chat_template(chat, add_generation_prompt=True, tokenize=False),
+        "versions": {name: version(name) for name in ("seewhy", "tokenizers", "transformers")},
+    }
+    return json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def main() -> None:
+    """The command line."""
+    summary, _, details = __doc__.partition("\n")
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("convert_internvl", description=summary, epilog=details, formatter_class=form)
+    parser.add_argument("source", type=Path, help="folder with the published checkpoint")
+    parser.add_argument("target", type=Path, help="folder to write, new")
+    options = parser.parse_args()
+    try:
+        convert(options.source, options.target)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"convert_internvl: error: {error}\n")
+    print(f"{options.target}: converted; use it as `checkpoint` of pipeline.models.internvl.InternVL")
+
+
+if __name__ == "__main__":
+    main()
