@@ -126,21 +126,26 @@ def write(files: Mapping[str, Path], wanted: Mapping[str, list[str]], config: In
     """The native weights, a file for each file of the source, and the index if there are several."""
     shards = sorted(set(files.values()))
     places: dict[str, str] = {}
-    size = 0
+    total = 0
     for number, shard in enumerate(shards, 1):
         name = f"model-{number:05d}-of-{len(shards):05d}.safetensors" if len(shards) > 1 else "model.safetensors"
-        tensors = {
-            native: part(native, remote, read(files, remote), config).clone(memory_format=torch.contiguous_format)
-            for remote, natives in wanted.items()
-            for native in natives
-            if files[remote] == shard
-        }
-        save_file(tensors, target / name, metadata={"format": "pt"})
-        places |= dict.fromkeys(tensors, name)
-        size += sum(tensor.nbytes for tensor in tensors.values())
+        remotes = [remote for remote in wanted if files[remote] == shard]
+        total += write_shard(files, {remote: wanted[remote] for remote in remotes}, config, target / name)
+        places |= {native: name for remote in remotes for native in wanted[remote]}
     if len(shards) > 1:
-        index = {"metadata": {"total_size": size}, "weight_map": places}
+        index = {"metadata": {"total_size": total}, "weight_map": places}
         (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+
+
+def write_shard(files: Mapping[str, Path], wanted: Mapping[str, list[str]], config: InternVLConfig, path: Path) -> int:
+    """One file of native weights; the bytes of its tensors, which are in memory during this call only."""
+    tensors = {
+        native: part(native, remote, read(files, remote), config).clone(memory_format=torch.contiguous_format)
+        for remote, natives in wanted.items()
+        for native in natives
+    }
+    save_file(tensors, path, metadata={"format": "pt"})
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def provenance(source: Path, facts: Mapping[str, Any], asked: Any) -> str:
