@@ -206,12 +206,16 @@ class Evaluation:
             )
 
     def check_explainers(self) -> None:
-        """Refuse what an explainer cannot do with this model."""
+        """Refuse what an explainer cannot do with this model, and scales at which the model cannot be shown images."""
         for name, explainer in self.explainers.items():
             try:
                 explainer.check(self.vlm.vocabulary)
             except ValueError as error:
                 raise UsageError(f"--explainer.{name}.{error}") from error
+            try:
+                self.vlm.admit(explainer.scales)
+            except ValueError as error:
+                raise UsageError(f"--vlm.{error} (--explainer.{name})") from error
 
     def source_of_answers(self) -> tuple[Given | None, Any]:
         """Where answers come from if the model is not asked, and what the fingerprint says of it."""

@@ -16,6 +16,12 @@ def cases(pattern: str) -> list:
     return [pytest.param(path, id=f"golden-{path.parent.name}-{path.stem}") for path in files]
 
 
+def model_cases() -> list:
+    """The cases that come with a model: `methods/<family>_case*.npz` beside `methods/model_<family>`."""
+    families = sorted(path.name.removeprefix("model_") for path in (FOLDER / "methods").glob("model_*"))
+    return [case for family in families for case in cases(f"methods/{family}_case*.npz")]
+
+
 def load(path: Path) -> dict[str, np.ndarray]:
     """All arrays of one file; pickled objects are refused."""
     with np.load(path, allow_pickle=False) as arrays:

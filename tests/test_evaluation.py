@@ -1,6 +1,7 @@
 """What a run settles before any weights are read: on the first rank, on the others, under launchers."""
 
 import json
+from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
@@ -8,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from pipeline import cli
 from pipeline.evaluation import Evaluation
 from pipeline.models import base
+from tests import tiny
 
 CPU = ["--trainer.accelerator", "cpu", "--wandb.mode", "disabled"]
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2", "GROUP_RANK": "0"}
@@ -48,6 +50,16 @@ def test_a_k_beyond_the_vocabulary_is_refused_with_both(capsys: pytest.CaptureFi
     assert f"--explainer.msea_arc.k: at most the {vocabulary} entries" in line
     settled(f"--explainer.msea_arc.k={vocabulary}")
     settled(f"--explainer.msea_arc.k={vocabulary + 1}", "--explainer.msea_arc.interference=tam")
+
+
+def test_a_scale_that_the_model_cannot_show_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tiny.llava_folder(tmp_path / "tiny")
+    config = tmp_path / "llava.yaml"
+    config.write_text(f"class_path: pipeline.models.llava.LLaVA\ninit_args: {{checkpoint: {folder}}}\n")
+    args = (f"--vlm={config}", "--explainer.msea_arc.scales=[1.0, 1.25]")
+    capsys.readouterr()
+    assert "--vlm.oversize: scale 1.25 is larger" in refused(capsys, *args)
+    settled(*args, "--vlm.oversize=windows")
 
 
 def test_only_the_first_rank_hashes_the_checkpoint(launched_by, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """The verbs of a model, once for all families; padding exists only in this folder."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -11,11 +11,12 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from pipeline.models.batch import Batch, gather, pad, text_start
+from pipeline.models.canvas import View
 from pipeline.models.checkpoint import Checkpoint, content
 from pipeline.models.head import Head
 from pipeline.models.layout import Prompt, prompt_positions, rendered, scaled
 from pipeline.models.pieces import pieces
-from pipeline.types import WHOLE, Answer, Box, Layout, Query, Trace
+from pipeline.types import Answer, Layout, Query, Trace
 
 
 class VLM(Checkpoint, ABC):
@@ -26,23 +27,44 @@ class VLM(Checkpoint, ABC):
 
     # what a family says
 
-    @abstractmethod
-    def grid(self, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
-        """Rows and columns of the grid of visual tokens of one processed sample."""
+    causal: bool = True
+    """Whether no visual token sees the text behind it."""
 
-    def box(self, image: Image) -> Box:
-        """The part of the image that the grid covers."""
-        return WHOLE
+    follow: Mapping[str, int] = {"attention_mask": 1}
+    """What inputs as long as the token sequence say of answer tokens; the others say 0."""
+
+    @abstractmethod
+    def grid(self, tokens: Int[Tensor, " n"], inputs: Mapping[str, Tensor], picture: Image) -> Int[Tensor, "rows cols"]:
+        """Positions of the visual tokens as they lie over `picture`, out of all `tokens` of the image.
+
+        Raises ValueError where they form no grid.
+        """
+
+    def view(self, image: Image, scale: float) -> View:
+        """What the processor is given of `image`: all of it, unless the family takes pictures of one size only."""
+        return View(scaled(image, scale))
+
+    def options(self, picture: Image) -> dict[str, Any]:
+        """How the processor is called for `picture`, where its own defaults will not do."""
+        return {}
+
+    def admit(self, scales: Iterable[float]) -> None:
+        """Raises ValueError, naming the option to change, for a scale at which images cannot be shown."""
 
     @property
-    @abstractmethod
+    def decoder(self) -> nn.Module:
+        """The language model without its head."""
+        return self.model.get_decoder()
+
+    @property
     def norm(self) -> nn.Module:
         """The final norm of the language model."""
+        return self.decoder.norm  # type: ignore[return-value]
 
     @property
-    @abstractmethod
     def blocks(self) -> nn.ModuleList:
         """The decoder blocks of the language model."""
+        return self.decoder.layers  # type: ignore[return-value]
 
     @cached_property
     def head(self) -> Head:
@@ -63,7 +85,9 @@ class VLM(Checkpoint, ABC):
     # the verbs
 
     def render(self, prompt: str) -> str:
-        """The chat with one image and `prompt`, as text."""
+        """The chat with one image and `prompt`, as text. Raises ValueError where the checkpoint has no template."""
+        if not self.processor.chat_template:
+            raise ValueError(f"{self.checkpoint} has no chat template: put a chat_template.jinja into its folder")
         parts = [{"type": "image"}, {"type": "text", "text": prompt}]
         return self.processor.apply_chat_template(
             [{"role": "user", "content": parts}], add_generation_prompt=True, tokenize=False
@@ -74,22 +98,25 @@ class VLM(Checkpoint, ABC):
 
         Raises ValueError where the processor refuses the image or the prompt holds special tokens.
         """
-        return [self._ask(image, prompt, scale) for image, prompt in zip(images, prompts, strict=True)]
+        pairs = zip(images, prompts, strict=True)
+        return [self.query(image, prompt, scale, self.view(image, scale)) for image, prompt in pairs]
 
-    def _ask(self, image: Image, prompt: str, scale: float) -> Query:
-        chat, picture = self.chat(prompt), scaled(image, scale)
+    def query(self, image: Image, prompt: str, scale: float, view: View) -> Query:
+        """The query of one view of `image`."""
+        chat = self.chat(prompt)
         try:
-            inputs = self.processor(images=[picture], text=[chat.text], return_tensors="pt")
+            inputs = self.processor(
+                images=[view.picture], text=[chat.text], return_tensors="pt", **self.options(view.picture)
+            )
         except ValueError as error:
             size = f"{image.width} x {image.height} pixels at scale {scale}"
             raise ValueError(f"the processor refuses an image of {size}: {error}") from error
         inputs = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
         ids = inputs["input_ids"][0]
-        vision = (ids == self.processor.image_token_id).nonzero()[:, 0]
-        rows, cols = self.grid(inputs)
-        if len(vision) != rows * cols:
-            raise ValueError(f"{len(vision)} visual tokens do not fill a grid of {rows} x {cols}")
-        layout = Layout(vision, rows, cols, self.box(image), prompt_positions(chat, ids), len(ids))
+        cells = self.grid((ids == self.config.image_token_id).nonzero()[:, 0], inputs, view.picture)
+        cells = cells[: view.rows, : view.cols]
+        rows, cols = cells.shape
+        layout = Layout(cells.flatten(), rows, cols, view.box, prompt_positions(chat, ids), len(ids))
         return Query(image, prompt, scale, inputs, layout)
 
     @cached_property
@@ -121,11 +148,15 @@ class VLM(Checkpoint, ABC):
 
     @torch.no_grad()
     def trace(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None) -> list[Trace]:
-        """One pass without the head: teacher-forced over the answers, or without any up to the last visual token."""
-        batch = self._pad(queries, answers, truncate=answers is None)
+        """One pass without the head: teacher-forced over the answers, or without any up to the image's last token."""
+        batch = self._pad(queries, answers, truncate=answers is None and self.causal)
         states = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
         said: Sequence[Answer | None] = [None] * len(queries) if answers is None else answers
         return [gather(*each) for each in zip(queries, said, states, batch.shifts, strict=True)]
+
+    def look(self, images: Sequence[Image], prompts: Sequence[str], scale: float) -> list[Trace]:
+        """Visual states alone, at any scale."""
+        return self.trace(self.ask(images, prompts, scale))
 
     def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
         """Logits, fp32, of the vocabulary entries `ids` for states after the final norm."""
@@ -149,7 +180,7 @@ class VLM(Checkpoint, ABC):
     ) -> list[Float[Tensor, " answer"]]:
         """Probability of every answer token given those before it; with `images` in the place of the queries' own."""
         if images is not None:
-            queries = [self._ask(i, q.text, q.scale) for i, q in zip(images, queries, strict=True)]
+            queries = [self.ask([i], [q.text], q.scale)[0] for i, q in zip(images, queries, strict=True)]
         traces = self.trace(queries, answers)
         rows = [t.text[q.layout.length - 1 - text_start(q) :] for t, q in zip(traces, queries, strict=True)]  # type: ignore[index]
         ids = torch.tensor([i for answer in answers for i in answer.ids], dtype=torch.long)
@@ -180,5 +211,13 @@ class VLM(Checkpoint, ABC):
         return self.read(ids[:stop], stop is not None)
 
     def _pad(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None, truncate: bool = False) -> Batch:
-        pad_id = self.model.config.get_text_config().pad_token_id or 0
-        return pad(queries, answers, pad_id=pad_id, device=self.model.device, dtype=self.dtype, truncate=truncate)
+        config = self.model.config
+        return pad(
+            queries,
+            answers,
+            pad_id=config.get_text_config().pad_token_id or 0,
+            follow=self.follow,
+            device=self.model.device,
+            dtype=self.dtype,
+            cut_after=config.image_token_id if truncate else None,
+        )

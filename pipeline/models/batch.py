@@ -1,6 +1,6 @@
 """Queries of different lengths as one padded batch, and back to one sample's positions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,16 +32,18 @@ def pad(
     answers: Sequence[Answer] | None = None,
     *,
     pad_id: int,
+    follow: Mapping[str, int],
     device: torch.device,
     dtype: torch.dtype,
-    truncate: bool = False,
+    cut_after: int | None = None,
 ) -> Batch:
-    """Batch `queries`: whole, followed by all but the last token of their answers, or cut after the last visual token.
+    """Batch `queries`: whole, followed by all but the last token of their answers, or cut after the last token of the
+    image, whose id is `cut_after`.
 
-    An input as long as the token sequence is padded with 0 and continued over the answer with 0, the attention mask
-    with 1; all others (pixels, grids) are concatenated.
+    An input as long as the token sequence is padded with 0 and continued over the answer with what `follow` says of it,
+    else with 0; all others (pixels, grids) are concatenated.
     """
-    ends = [int(q.layout.vision[-1]) + 1 if truncate else q.layout.length for q in queries]
+    ends = [q.layout.length if cut_after is None else last(q, cut_after) + 1 for q in queries]
     said = [list(a.ids[:-1]) for a in answers] if answers is not None else [[] for _ in queries]
     width = max(end + len(ids) for end, ids in zip(ends, said, strict=True))
     shifts = tuple(width - end - len(ids) for end, ids in zip(ends, said, strict=True))
@@ -53,13 +55,18 @@ def pad(
             rows = sample.new_full((len(queries), width), fill)
             for row, part, shift, end, ids in zip(rows, parts, shifts, ends, said, strict=True):
                 row[shift : shift + end] = part[0, :end]
-                follow = ids if name == "input_ids" else [int(name == "attention_mask")] * len(ids)
-                row[shift + end :] = row.new_tensor(follow)
+                after = ids if name == "input_ids" else [follow.get(name, 0)] * len(ids)
+                row[shift + end :] = row.new_tensor(after)
             inputs[name] = rows.to(device)
         else:
             joined = torch.cat(parts)
             inputs[name] = joined.to(device, dtype if joined.is_floating_point() else None)
     return Batch(inputs, shifts)
+
+
+def last(query: Query, token: int) -> int:
+    """The last position of `token`. Not that of the grid's last cell: the model wants all tokens of the image."""
+    return int((query.inputs["input_ids"][0] == token).nonzero()[-1])
 
 
 def gather(query: Query, answer: Answer | None, states: Float[Tensor, "tokens dim"], shift: int) -> Trace:

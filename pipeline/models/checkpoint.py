@@ -80,9 +80,14 @@ class Checkpoint:
         return "main" if Path(self.location).is_dir() else commit(self.location, self.revision or "main")
 
     @cached_property
+    def config(self) -> Any:
+        """The checkpoint's configuration, for what must be known before its weights are read."""
+        return AutoConfig.from_pretrained(self.location, revision=self.commit)
+
+    @property
     def vocabulary(self) -> int:
         """How many entries the head has, by the checkpoint's configuration."""
-        return AutoConfig.from_pretrained(self.location, revision=self.commit).get_text_config().vocab_size
+        return self.config.get_text_config().vocab_size
 
     @cached_property
     def processor(self) -> Any:
@@ -119,6 +124,12 @@ class Checkpoint:
         """The text of the token that ends an answer."""
         ends = self.generation.eos_token_id
         return self.processor.tokenizer.decode(ends[:1]) if ends else ""
+
+
+def without_video(processor: type) -> type:
+    """`processor` without its video processor, which would want torchvision."""
+    parts = [part for part in processor.get_attributes() if "video" not in part]  # type: ignore[attr-defined]
+    return type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda cls: parts)})
 
 
 def keep_freed_memory() -> None:

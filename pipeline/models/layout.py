@@ -21,6 +21,13 @@ def scaled(image: Image.Image, scale: float) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
+def fold(tokens: Int[Tensor, " n"], rows: int, cols: int) -> Int[Tensor, "{rows} {cols}"]:
+    """Tokens that lie row by row. Raises ValueError where they are more or fewer than the cells."""
+    if len(tokens) != rows * cols:
+        raise ValueError(f"{len(tokens)} visual tokens do not fill a grid of {rows} x {cols}")
+    return tokens.view(rows, cols)
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A rendered chat. tail: its last tokens, from the first that holds text of the prompt; `words` of them do."""

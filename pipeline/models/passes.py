@@ -53,11 +53,11 @@ class Passes:
         """One pass over the whole batch: teacher-forced at scale 1, otherwise up to the last visual token."""
         if scale == 1.0:
             return self.vlm.trace(self.queries, self.answers)
-        asked = self.vlm.ask([q.image for q in self.queries], [q.text for q in self.queries], scale)
-        for query, small in zip(self.queries, asked, strict=True):
-            at, base = small.layout, query.layout
-            if max(abs(at.rows - scale * base.rows), abs(at.cols - scale * base.cols)) > 1 + scale / 2:
+        found = self.vlm.look([q.image for q in self.queries], [q.text for q in self.queries], scale)
+        for query, small in zip(self.queries, found, strict=True):
+            base = query.layout
+            if max(abs(small.rows - scale * base.rows), abs(small.cols - scale * base.cols)) > 1 + scale / 2:
                 warnings.warn(
                     f"scale {scale}: the processor's pixel limits keep some grids from that ratio", stacklevel=3
                 )
-        return self.vlm.trace(asked)
+        return found

@@ -1,4 +1,4 @@
-"""CAM and TAM on the golden Qwen2-VL, through the model's own verbs."""
+"""CAM and TAM on the golden models, through the models' own verbs."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from pipeline.explainers.tam import TAM
 from pipeline.ops.maps import finish, min_max, rank_gaussian
 from pipeline.types import Explanation
 from tests.explainers.arrays import scene
-from tests.golden_files import cases, load
+from tests.golden_files import load, model_cases
 from tests.tiny import golden_passes, tolerance
 
-PATHS = cases("methods/qwen2vl_case*.npz")
+PATHS = model_cases()
 
 
 @pytest.mark.parametrize("name", ["cam_map", "cam_text"])

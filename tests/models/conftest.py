@@ -2,14 +2,21 @@
 
 import pytest
 
+from pipeline.models.base import VLM
 from pipeline.models.qwen2_vl import Qwen2VL
 from tests import tiny
 
 
+@pytest.fixture(scope="session", params=tiny.FAMILIES)
+def vlm(request, tmp_path_factory) -> VLM:
+    """One of each family; eight tokens an answer, never ended."""
+    return tiny.FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+
+
 @pytest.fixture(scope="session")
-def vlm(tmp_path_factory) -> Qwen2VL:
-    """Eight tokens an answer, never ended."""
-    return tiny.qwen2_vl(tmp_path_factory.mktemp("tiny"))
+def qwen(tmp_path_factory) -> Qwen2VL:
+    """A family that takes pictures of any size."""
+    return tiny.qwen2_vl(tmp_path_factory.mktemp("qwen2_vl"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Hidden states and logits of the golden Qwen2-VL cases through our own loading and trace."""
+"""Hidden states and logits of the golden models through our own loading and trace."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 from tests import golden_files, tiny
 
 
-@pytest.mark.parametrize("path", golden_files.cases("methods/qwen2vl_case*.npz"))
+@pytest.mark.parametrize("path", golden_files.model_cases())
 @pytest.mark.parametrize("name", ["last_hidden", "logits_predict", "logit_target", "logit_map"])
 def test_golden(path, name):
     passes, query, answer, arrays = tiny.golden_passes(path)
@@ -28,7 +28,7 @@ def test_golden(path, name):
     assert difference <= tiny.tolerance(path, name) * np.abs(reference).max()
 
 
-@pytest.mark.parametrize("path", golden_files.cases("methods/qwen2vl_case*.npz"))
+@pytest.mark.parametrize("path", golden_files.model_cases())
 def test_golden_scores_are_softmaxes(path):
     passes, query, answer, arrays = tiny.golden_passes(path)
     logits = torch.from_numpy(arrays["logits_predict"])
