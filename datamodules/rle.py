@@ -26,7 +26,11 @@ def check_rle(rle: Any, height: int, width: int, name: str) -> None:
 
 
 def _runs(counts: str, limit: int) -> list[int] | None:
-    """Run lengths of COCO's compressed RLE: 5 bits a character, differences from the fourth run on. None: malformed."""
+    """Run lengths of COCO's compressed RLE: 5 bits a character, differences from the fourth run on.
+
+    None: malformed, a run longer than `limit` pixels, or more runs than that many pixels can have (the first may be
+    empty, so one more).
+    """
     runs: list[int] = []
     value = shift = 0
     for character in counts:
@@ -40,7 +44,7 @@ def _runs(counts: str, limit: int) -> list[int] | None:
         if bits & 16:
             value -= 1 << shift
         value += runs[-2] if len(runs) > 2 else 0
-        if not 0 <= value <= limit:
+        if not 0 <= value <= limit or len(runs) > limit:
             return None
         runs.append(value)
         value = shift = 0

@@ -26,6 +26,7 @@ def test_masks_of_pycocotools_pass(size: tuple[int, int], density: float) -> Non
         {"size": [2, 3], "counts": "6o"},
         {"size": [2, 3], "counts": "6\n"},
         {"size": [2, 3], "counts": "oooooooooo1"},
+        {"size": [2, 3], "counts": "60000000"},
         {"size": [2.0, 3], "counts": "6"},
         {"size": [3, 2], "counts": "6"},
         {"size": [2, 3], "counts": [6]},
@@ -39,5 +40,6 @@ def test_others_are_refused(rle: object) -> None:
         check_rle(rle, 2, 3, "it")
 
 
-def test_the_whole_image_passes() -> None:
-    check_rle({"size": [2, 3], "counts": "6"}, 2, 3, "it")
+@pytest.mark.parametrize("counts", ["6", "0110000"])
+def test_from_one_run_to_one_a_pixel_passes(counts: str) -> None:
+    check_rle({"size": [2, 3], "counts": counts}, 2, 3, "it")
