@@ -11,22 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from datamodules.base import SampleDataModule
+from pipeline import arguments
+from pipeline.arguments import UsageError
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
-
-ROOT = Path(__file__).resolve().parents[1]
-DEFAULT = ROOT / "configs" / "eval.yaml"
-
-
-class UsageError(Exception):
-    """The command cannot be carried out as written; the message names the option and the mend."""
 
 
 def fail(message: object, status: int = 2) -> NoReturn:
@@ -36,30 +30,9 @@ def fail(message: object, status: int = 2) -> NoReturn:
     raise SystemExit(status)
 
 
-def locate(name: str, kind: str) -> Path:
-    """The yaml file meant by `name`: a path, or a stem in `configs/<kind>/`."""
-    folder = ROOT / "configs" / kind
-    for path in (Path(name), ROOT / name, folder / f"{name}.yaml"):
-        if path.suffix in (".yaml", ".yml") and path.is_file():
-            return path
-    known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-    raise UsageError(f"--{kind}: {name!r} is neither a yaml file nor one of: {known}")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A mapping read without constructing anything but plain values."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: expected a mapping of options")
-    return content
-
-
 def explainer_class(path: Path) -> tuple[type[Explainer], dict[str, Any]]:
     """The class and the parameters that an explainer's yaml names."""
-    content = read_yaml(path)
+    content = arguments.read_yaml(path)
     module, _, name = str(content.get("class_path", "")).rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name)
@@ -82,10 +55,12 @@ class Parser(LightningArgumentParser):
 
 def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], list[str]]:
     """The parser for a run of the explainers `names`, their classes, and what their yaml files set, as arguments."""
-    parser = Parser(prog="run_eval.py", description=__doc__, default_config_files=[str(DEFAULT)])
+    parser = Parser(prog="run_eval.py", description=__doc__, default_config_files=[str(arguments.DEFAULT)])
     parser.add_argument("--config", action="config", help="a yaml file with any of these options; later ones win")
     parser.add_subclass_arguments(VLM, "vlm", required=True, help="the model: a yaml file of configs/vlm")
     parser.add_subclass_arguments(SampleDataModule, "data", required=True, help="the data: a yaml of configs/data")
+    parser.add_argument("--names.vlm", type=str | None, default=None, help="its name; default: the stem of its file")
+    parser.add_argument("--names.data", type=str | None, default=None, help="its name; default: the stem of its file")
     parser.add_argument("--explainers", type=list[str] | str, help="stems in configs/explainer, or yaml files")
     parser.add_argument("--run_dir", type=str | None, default=None, help="where the run is kept")
     parser.add_argument("--fresh", type=bool, default=False, help="discard what an earlier run left in run_dir")
@@ -107,11 +82,13 @@ def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], lis
     )
     parser.add_argument("--wandb.project", type=str, default="seewhy")
     parser.add_argument("--wandb.entity", type=str | None, default=None)
+    for name in arguments.SHARED:
+        parser.link_arguments(name, f"data.init_args.{name}")
     parser.add_lightning_class_args(Trainer, "trainer")
     classes: dict[str, type[Explainer]] = {}
     given: list[str] = []
     for name in names:
-        path = locate(name, "explainer")
+        path = arguments.locate(name, "explainer")
         if path.stem in classes:
             raise UsageError(f"--explainers: {path.stem!r} stands twice; give one of the yaml files another name")
         cls, values = explainer_class(path)
@@ -128,57 +105,22 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def spread(names: Any) -> list[str]:
-    """`a,b` or `[a, b]` as a list of names."""
-    listed = names.strip("[]").split(",") if isinstance(names, str) else list(names or [])
-    return [str(name).strip(" '\"") for name in listed if str(name).strip(" '\"")]
-
-
-def option(args: Sequence[str], name: str) -> str | None:
-    """The last value of `--name value` or `--name=value` among `args`."""
-    value = None
-    for index, arg in enumerate(args):
-        if arg == f"--{name}" and index + 1 < len(args):
-            value = args[index + 1]
-        elif arg.startswith(f"--{name}="):
-            value = arg.split("=", 1)[1]
-    return value
-
-
-def configs_of(args: Sequence[str]) -> list[str]:
-    """The paths given with --config, in order."""
-    paths = [arg.partition("=")[2] for arg in args if arg.startswith("--config=")]
-    return paths + [args[i + 1] for i, arg in enumerate(args[:-1]) if arg == "--config"]
-
-
-def preview(args: Sequence[str], name: str) -> Any:
-    """The value of `name`, before the whole command is parsed: as given, else from its configs, else the default."""
-    value = option(args, name)
-    if value is not None:
-        return value
-    for path in [*map(Path, reversed(configs_of(args))), DEFAULT]:
-        found = read_yaml(path).get(name)
-        if found is not None:
-            beside = path.parent / found if isinstance(found, str) else None
-            return str(beside) if beside and beside.is_file() else found
-    return None
-
-
 def parse(args: Sequence[str]) -> "Job":
     """The command as a checked job; a mistake ends the program with status 2."""
     try:
-        names = spread(preview(args, "explainers"))
+        names = arguments.spread(arguments.preview(args, "explainers")[0])
         if not names:
             raise UsageError("--explainers: name at least one of configs/explainer")
+        arguments.refuse_shared(args)
         parser, classes, settings = build(names)
-        configs = [f"--config={path}" for path in configs_of(args)]
-        stems, chosen, rest = {}, [], drop(drop(args, "config"), "explainers")
+        configs = [f"--config={path}" for path in arguments.configs_of(args)]
+        stems, chosen, rest = {}, [], arguments.drop(arguments.drop(args, "config"), "explainers")
         for kind in ("vlm", "data"):
-            value = preview(args, kind)
-            stems[kind] = locate(value, kind).stem if isinstance(value, str) else "custom"
-            if isinstance(value, str):
-                chosen.append(f"--{kind}={locate(value, kind)}")
-                rest = drop(rest, kind)
+            stems[kind], path = arguments.called(args, kind)
+            if path:
+                chosen.append(f"--{kind}={path}")
+                rest = arguments.drop(rest, kind)
+            chosen.append(f"--names.{kind}={stems[kind]}")
         # the yaml files of explainers first, then configs, then the command's own words
         rewritten = [*settings, *configs, *chosen, *rest, f"--explainers=[{','.join(names)}]"]
         return Job(parser, parser.parse_args(rewritten), classes, stems)
@@ -205,8 +147,6 @@ class Job:
                 raise UsageError(f"--explainer.{name}.{error}") from error
         config = self.config.clone()
         config.pop("explainer", None)
-        config.data.init_args.batch_size = config.batch_size
-        config.data.init_args.limit = config.limit
         made = self.parser.instantiate_classes(config)
         try:
             trainer = Trainer(**made.trainer)
@@ -232,18 +172,7 @@ class Job:
         }
 
     def dump(self) -> str:
-        """The resolved configuration as yaml."""
-        return str(self.parser.dump(self.config, skip_validation=True))
-
-
-def drop(args: Sequence[str], name: str) -> list[str]:
-    """`args` without `--name` and its value."""
-    kept, skip = [], False
-    for place, arg in enumerate(args):
-        if skip:
-            skip = False
-        elif arg == f"--{name}" and place + 1 < len(args):
-            skip = True
-        elif not arg.startswith(f"--{name}="):
-            kept.append(arg)
-    return kept
+        """The resolved configuration as yaml: given with --config it describes this run, which it would resume."""
+        config = self.config.clone()
+        config.fresh = False
+        return str(self.parser.dump(config, skip_validation=True, skip_none=False))

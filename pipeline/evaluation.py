@@ -20,7 +20,8 @@ import pipeline
 from datamodules.sample import Sample
 from metrics.text import meteor
 from metrics.words import tagger
-from pipeline.cli import Job, UsageError, fail
+from pipeline.arguments import UsageError
+from pipeline.cli import Job, fail
 from pipeline.models.base import VLM
 from pipeline.module import ExplainModule, Given
 from pipeline.outputs import fingerprint as fingerprints

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
-from pipeline import cli
+from pipeline import arguments, cli
 from pipeline.evaluation import Evaluation
 from pipeline.models import base
 from tests import tiny
@@ -44,7 +44,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 
 
 def test_a_k_beyond_the_vocabulary_is_refused_with_both(capsys: pytest.CaptureFixture[str]) -> None:
-    config = json.loads((cli.ROOT / "assets/demo/model/config.json").read_text())
+    config = json.loads((arguments.ROOT / "assets/demo/model/config.json").read_text())
     vocabulary = config["text_config"]["vocab_size"]
     line = refused(capsys, f"--explainer.msea_arc.k={vocabulary + 1}")
     assert f"--explainer.msea_arc.k: at most the {vocabulary} entries" in line

@@ -85,10 +85,12 @@ def test_a_killed_run_resumes_to_the_same_bytes(whole: Path, tmp_path: Path) -> 
     assert (folder / "summary.json").read_bytes() == (whole / "summary.json").read_bytes()
 
 
-def test_a_finished_run_is_not_run_again(whole: Path) -> None:
+def test_a_finished_run_is_not_run_again_by_its_saved_configuration(whole: Path) -> None:
     before = (whole / "rows.0.jsonl").read_bytes()
-    assert run(*SMALL, "--run_dir", str(whole)).returncode == 0
+    done = run("--config", str(whole / "config.yaml"), "--run_dir", str(whole))
+    assert done.returncode == 0, done.stderr
     assert (whole / "rows.0.jsonl").read_bytes() == before
+    assert "demo on demo: 24 of 24" in done.stdout
 
 
 def test_another_configuration_in_the_same_folder_is_refused_by_name(whole: Path) -> None:
