@@ -1,19 +1,20 @@
-"""Measure the embedded model on the held-out scenes and write MODEL_CARD.md.
+"""Measure the embedded models on the held-out scenes and write MODEL_CARD.md.
 
-python assets/demo/card.py [--limit N]: figures by the definitions that the card states.
+python assets/demo/card.py [FAMILY ...] [--limit N]: figures by the definitions that the card states.
 """
 
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scenes import FONT_SHA256
 
 from datamodules.manifest import FILE, Manifest
 from datamodules.sample import Sample
@@ -22,6 +23,9 @@ from metrics import matching
 from metrics.base import Sum, gather
 from metrics.pixels import WHOLE, Maps, decode
 from metrics.words import tagger, words_of
+from pipeline.models.base import VLM
+from pipeline.models.internvl import InternVL
+from pipeline.models.llava import LLaVA
 from pipeline.models.qwen2_vl import Qwen2VL
 
 if TYPE_CHECKING:
@@ -30,6 +34,12 @@ if TYPE_CHECKING:
     from pipeline.types import Answer, Trace
 
 HERE = Path(__file__).resolve().parent
+MODELS: dict[str, tuple[type[VLM], str]] = {
+    "qwen2_vl": (Qwen2VL, "model"),
+    "llava": (LLaVA, "model_llava"),
+    "internvl": (InternVL, "model_internvl"),
+}
+"""Family -> its class and the folder of its embedded checkpoint."""
 BATCH = 8
 WRONG, RANDOM = 5, 20
 SEED = 0
@@ -59,7 +69,7 @@ def levels(scores: "NDArray[np.float32]") -> "NDArray[np.uint8]":
     return np.round((scores - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
 
 
-def measure_one(model: Qwen2VL, sample: Sample, answer: "Answer", trace: "Trace", figures: Figures) -> None:
+def measure_one(model: VLM, sample: Sample, answer: "Answer", trace: "Trace", figures: Figures) -> None:
     """Add one scene's figures."""
     words = words_of(answer.pieces, tagger("hanta"))
     names = matching.vocabulary(sample.categories, tagger("hanta"))
@@ -86,7 +96,7 @@ def measure_one(model: Qwen2VL, sample: Sample, answer: "Answer", trace: "Trace"
         figures.pointing.append(maps.placed(0, WHOLE).pointing(mask))
 
 
-def measure(model: Qwen2VL, samples: Sequence[Sample]) -> Figures:
+def measure(model: VLM, samples: Sequence[Sample]) -> Figures:
     """All figures of the card."""
     figures = Figures()
     for start in range(0, len(samples), BATCH):
@@ -97,63 +107,87 @@ def measure(model: Qwen2VL, samples: Sequence[Sample]) -> Figures:
     return figures
 
 
-def table(sums: dict[str, Sum]) -> str:
-    """The figures as Markdown rows, with what they stand on and what was aimed at."""
+def cells(sums: Mapping[str, Sum]) -> dict[str, str]:
+    """Every figure of one model with what it stands on."""
     mean = {name: total.mean for name, total in sums.items()}
     share = lambda name: f"{100 * mean[name]:.1f} % of {sums[name].count}"  # noqa: E731
-    overlap = lambda name: f"{mean[name]:.3f} over {sums[name].count} objects"  # noqa: E731
-    rows = [
-        ("noun recall (categories in the scene that the caption names)", share("recall"), "94 %"),
-        ("noun precision (categories the caption names that are in the scene)", share("precision"), "92 %"),
-        ("exactly the right set of categories", share("exact"), ""),
-        ("map of the right word, IoU", overlap("right"), ""),
-        ("map of a wrong word, IoU", overlap("wrong"), ""),
-        ("random map, IoU", overlap("random"), ""),
-        ("right over wrong", f"{mean['right'] / mean['wrong']:.2f}", "4"),
-        ("right over random", f"{mean['right'] / mean['random']:.2f}", "3.5"),
-        ("pointing (expected hit over the plateau of maxima)", share("pointing"), "80 %"),
-    ]
-    lines = ["| figure | measured | aim: at least |", "|---|---|---|"]
-    return "\n".join(lines + [f"| {name} | {value} | {aim} |" for name, value, aim in rows])
+    overlap = lambda name: f"{mean[name]:.3f} over {sums[name].count}"  # noqa: E731
+    return {
+        "noun recall (categories in the scene that the caption names)": share("recall"),
+        "noun precision (categories the caption names that are in the scene)": share("precision"),
+        "exactly the right set of categories": share("exact"),
+        "map of the right word, IoU": overlap("right"),
+        "map of a wrong word, IoU": overlap("wrong"),
+        "random map, IoU": overlap("random"),
+        "right over wrong": f"{mean['right'] / mean['wrong']:.2f}",
+        "right over random": f"{mean['right'] / mean['random']:.2f}",
+        "pointing (expected hit over the plateau of maxima)": share("pointing"),
+    }
 
 
-def training(facts: dict[str, object]) -> str:
-    """One sentence about the run that made the model."""
+AIMS = ("94 %", "92 %", "", "", "", "", "4", "3.5", "80 %")
+"""What was aimed at, at least, on the default model."""
+
+
+def table(figures: Mapping[str, Figures]) -> str:
+    """The figures as Markdown, a column a family."""
+    columns = [cells(found.sums()) for found in figures.values()]
+    lines = [f"| figure | {' | '.join(figures)} | aim: at least |", "|---|" + "---|" * (len(figures) + 1)]
+    for name, aim in zip(columns[0], AIMS, strict=True):
+        lines.append(f"| {name} | {' | '.join(column[name] for column in columns)} | {aim} |")
+    return "\n".join(lines)
+
+
+def training(facts: Mapping[str, Any]) -> str:
+    """One sentence about the run that made a model."""
     steps, planned = facts["steps"], facts["steps_planned"]
-    state = "The training ran to its end" if facts["finished"] else f"The training was cut short (planned: {planned})"
+    state = "the training ran to its end" if facts["finished"] else f"the training was cut short (planned: {planned})"
     return f"{state}: {facts['cpu_minutes']} CPU-minutes, data generation included; steps by stage: {steps}."
+
+
+def made(family: str, model: VLM) -> str:
+    """How one model was made and how to know its weights, as an item of a list."""
+    weights = HERE / MODELS[family][1] / "model.safetensors"
+    parameters = sum(p.numel() for p in model.model.parameters()) / 1e6
+    facts = json.loads((HERE / "training.json").read_text())[family]
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    size = weights.stat().st_size / 1e6
+    about = f"**{family}**, {parameters:.2f} million parameters, {size:.1f} MB"
+    return f"- {about}: {training(facts)} Weights: sha256 `{digest}`"
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=HERE / "model")
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"any of {', '.join(MODELS)}; default: all")
     parser.add_argument("--shards", type=Path, default=HERE / "shards")
     parser.add_argument("--limit", type=int, help="measure the first N scenes only, print, and leave the card alone")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if unknown := set(options.families) - set(MODELS):
+        parser.error(f"no such family: {', '.join(sorted(unknown))}")
     torch.set_num_threads(options.threads)
     manifest = Manifest.load(options.shards / FILE)
-    model = Qwen2VL(str(options.model))
-    model.load()
     count = len(manifest.samples[: options.limit])
-    figures = measure(model, list(read(manifest, options.shards, range(count))))
-    measured = table(figures.sums())
+    samples = list(read(manifest, options.shards, range(count)))
+    figures, items = {}, []
+    for family in options.families or MODELS:
+        kind, folder = MODELS[family]
+        model = kind(str(HERE / folder))
+        model.load()
+        figures[family] = measure(model, samples)
+        items.append(made(family, model))
+    measured = table(figures)
     print(measured)
-    if options.limit is not None:
+    if options.limit is not None or len(figures) < len(MODELS):
         return
-    facts = json.loads((HERE / "training.json").read_text())["qwen2_vl"]
-    size = (options.model / "model.safetensors").stat().st_size
     text = Template((HERE / "card.in.md").read_text()).substitute(
         table=measured,
-        training=training(facts),
+        models="\n".join(items),
         scenes=count,
-        captions=len(figures.captions),
-        parameters=f"{sum(p.numel() for p in model.model.parameters()) / 1e6:.2f}",
-        megabytes=f"{size / 1e6:.1f}",
+        captions=", ".join(f"{len(found.captions)} ({name})" for name, found in figures.items()),
         manifest=manifest.digest,
-        weights=hashlib.sha256((options.model / "model.safetensors").read_bytes()).hexdigest(),
-        font=facts["font_sha256"],
+        font=FONT_SHA256,
         categories=", ".join(manifest.categories),
     )
     (HERE / "MODEL_CARD.md").write_text(text)
