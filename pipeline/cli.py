@@ -53,6 +53,9 @@ class Parser(LightningArgumentParser):
         fail(message)
 
 
+BESIDE = "MODEL/DATASET whose published figures are shown where the paper has none for this run's own model and data"
+
+
 def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], list[str]]:
     """The parser for a run of the explainers `names`, their classes, and what their yaml files set, as arguments."""
     parser = Parser(prog="run_eval.py", description=__doc__, default_config_files=[str(arguments.DEFAULT)])
@@ -74,6 +77,7 @@ def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], lis
     parser.add_argument(
         "--max_bad", type=NonNegativeInt, default=0, help="quarantined samples that a good run may have"
     )
+    parser.add_argument("--beside", type=str | None, default=None, help=BESIDE)
     parser.add_argument(
         "--wandb.mode",
         type=Literal["offline", "online", "disabled"] | None,

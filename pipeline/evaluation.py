@@ -46,6 +46,7 @@ class Evaluation:
             self.trainer, self.vlm, self.data, self.explainers = job.build()
             self.launched = launched()
             self.check_launcher()
+            self.beside = table.beside(self.config.beside)
             self.tagger = tagger(self.config.words)
             if leading():
                 self.check_explainers()
@@ -133,7 +134,7 @@ class Evaluation:
         fingerprints.write_json(self.run_dir / "timing.json", summary.timing(rows))
         if counted is not None:
             check(counted, found)
-        table.show(found, model=self.job.stems["vlm"], dataset=self.job.stems["data"])
+        table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
         self.publish()
         print(f"run folder: {self.run_dir}")
         bad = [row for row in rows.values() if row.error]

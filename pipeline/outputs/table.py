@@ -19,22 +19,28 @@ WIDTH, PAIRS = 100, 6
 """Columns where there is no terminal; of more pairs than this only those with the best explainer are shown."""
 
 Figures = Mapping[str, Mapping[str, Any]]
+Published = tuple[str, str]
+"""Stems of a model and of a data set that the paper has figures for."""
 
 
-def show(summary: Mapping[str, Any], model: str, dataset: str, file: Any = None) -> None:
+def show(
+    summary: Mapping[str, Any], model: str, dataset: str, other: Published | None = None, file: Any = None
+) -> None:
     """Print the figures of a run. model, dataset: stems of their configurations, by which the paper is looked up.
 
-    file: a text stream, by default the standard output.
+    other: whose published figures are shown where the paper has none of these. file: by default the standard output.
     """
     console = Console(file=file, width=None if (file or sys.stdout).isatty() else WIDTH, highlight=False)
-    paper = published(model, dataset)
+    paper, whose = published(model, dataset), ""
+    if other and not paper:
+        paper, whose = published(*other), f" for {other[0]} on {other[1]}, another model on other images"
     beside = {name: paper[PAPER.get(name, name)] for name in summary["explainers"] if PAPER.get(name, name) in paper}
     samples = summary["samples"]
     console.print(f"\n{model} on {dataset}: {samples['scored']} of {samples['expected']} samples scored", markup=False)
     if samples["quarantined"]:
         console.print(f"{samples['quarantined']} samples quarantined", style="bold")
     for profile in ("corrected", "reference") if beside else ("corrected",):
-        console.print(_figures(summary, profile, beside))
+        console.print(_figures(summary, profile, beside, whose))
     if summary["differences"]:
         console.print(_differences(summary, "corrected"))
     captions = [f"{name} {_percent(figure['value'])}" for name, figure in summary["captions"].items()]
@@ -44,6 +50,16 @@ def show(summary: Mapping[str, Any], model: str, dataset: str, file: Any = None)
 
 PAPER = {"tam_compat": "tam"}
 """Explainers that the paper calls otherwise: its TAM figures come from the public code."""
+
+
+def beside(name: str | None) -> Published | None:
+    """`MODEL/DATASET` as a pair. Raises ValueError where the paper has no figures of it."""
+    if name is None:
+        return None
+    model, _, dataset = name.partition("/")
+    if not published(model, dataset):
+        raise ValueError(f"--beside: the paper has no figures for {name!r}; one that it has: qwen2_vl_2b/coco_caption")
+    return model, dataset
 
 
 def published(model: str, dataset: str, path: Path = REPORTED) -> dict[str, dict[str, float]]:
@@ -58,11 +74,11 @@ def published(model: str, dataset: str, path: Path = REPORTED) -> dict[str, dict
     return found
 
 
-def _figures(summary: Mapping[str, Any], profile: str, beside: Mapping[str, Mapping[str, float]]) -> Table:
+def _figures(summary: Mapping[str, Any], profile: str, beside: Mapping[str, Mapping[str, float]], whose: str) -> Table:
     """A row per explainer; the interval below each figure, the published figure below that."""
     by_name: dict[str, Figures] = {name: of[profile] for name, of in summary["explainers"].items()}
     note = "in percent, below it the 95 % interval over images; * best"
-    note += "; paper: as published, scored by the public code (profile reference)" if beside else ""
+    note += f"; paper: as published{whose}, scored by the public code (profile reference)" if beside else ""
     table = Table(title=f"Profile {profile}", caption=note, title_justify="left", caption_justify="left")
     table.add_column("Explainer", overflow="fold")
     for title in COLUMNS.values():
@@ -100,7 +116,8 @@ def _differences(summary: Mapping[str, Any], profile: str) -> Table:
 
 def _cell(figure: Mapping[str, Any], paper: float | None, best: bool) -> Text:
     cell = Text(_percent(figure["value"], 2) + ("*" if best else " "), style="bold" if best else "")
-    cell.append(f"\n{_percent(figure['low'])}–{_percent(figure['high'])}", style="dim not bold")
+    if figure["low"] is not None:
+        cell.append(f"\n{_percent(figure['low'])}–{_percent(figure['high'])}", style="dim not bold")
     if paper is not None:
         cell.append(f"\npaper {paper:.2f}", style="cyan not bold")
     return cell

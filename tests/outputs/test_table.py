@@ -4,17 +4,19 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import published, show
+from pipeline.outputs.table import beside, published, show
 from tests.outputs.made import EXPLAINERS, rows
 
 ROWS = rows()
 SUMMARY = summarise(ROWS, list(ROWS), EXPLAINERS, "hanta")
 
 
-def shown(model: str, dataset: str, summary: dict[str, object] = SUMMARY) -> str:
+def shown(model: str, dataset: str, summary: dict[str, object] = SUMMARY, other: tuple[str, str] | None = None) -> str:
     file = io.StringIO()
-    show(summary, model, dataset, file)
+    show(summary, model, dataset, other, file)
     return file.getvalue()
 
 
@@ -45,6 +47,17 @@ def test_published_figures_stand_beside_those_of_the_same_model_and_dataset():
         assert f"paper {figure}" in text
     assert "Profile reference" in text
     assert "paper" not in shown("qwen2_vl_2b", "demo")
+
+
+def test_figures_of_another_model_are_shown_on_request_and_named():
+    other = beside("qwen2_vl_2b/coco_caption")
+    text = shown("demo", "demo", other=other)
+    assert "paper 44.45" in text
+    assert "qwen2_vl_2b" in text.split("another model")[0]
+    assert "another model" not in shown("qwen2_vl_2b", "grandf", other=other), "its own come first"
+    assert beside(None) is None
+    with pytest.raises(ValueError, match=r"--beside: .*'demo/coco'"):
+        beside("demo/coco")
 
 
 def test_published_figures_are_those_of_the_file(tmp_path: Path):
