@@ -9,15 +9,7 @@ MANIFEST = Path(__file__).resolve().parents[1] / "assets" / "demo" / "shards" / 
 
 
 class DemoDataModule(ShardDataModule):
-    """The scenes that `make demo` explains; they come with the project.
-
-    Args:
-        batch_size: samples in one batch.
-        limit: only the first samples of the manifest; all by default.
-        num_workers: loader processes of each rank; 0 loads in the process itself.
-        prompt: asked instead of the dataset's own question.
-        max_pixels: an image with more pixels is refused.
-    """
+    """The scenes that `make demo` explains; they come with the project. Options as in `ShardDataModule`."""
 
     def __init__(
         self,

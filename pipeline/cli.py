@@ -126,7 +126,7 @@ def parse(args: Sequence[str]) -> "Job":
                 rest = arguments.drop(rest, kind)
             chosen.append(f"--names.{kind}={stems[kind]}")
         # the yaml files of explainers first, then configs, then the command's own words
-        rewritten = [*settings, *configs, *chosen, *rest, f"--explainers=[{','.join(names)}]"]
+        rewritten = [*settings, *configs, *chosen, f"--explainers=[{','.join(names)}]", *rest]
         return Job(parser, parser.parse_args(rewritten), classes, stems)
     except UsageError as error:
         fail(error)

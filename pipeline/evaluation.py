@@ -137,6 +137,11 @@ class Evaluation:
         table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
         self.publish()
         print(f"run folder: {self.run_dir}")
+        if bare := self.undrawn(rows):
+            sys.stderr.write(
+                f"run_eval.py: {bare} of the first {self.config.figures} samples have no pictures; these are drawn "
+                "while a sample is explained: start over with --fresh, or anew in another --run_dir\n"
+            )
         bad = [row for row in rows.values() if row.error]
         for row in bad[:5]:
             sys.stderr.write(f"run_eval.py: quarantined {row.key}: {row.error}\n")
@@ -144,6 +149,15 @@ class Evaluation:
             sys.stderr.write(f"run_eval.py: {len(bad)} samples quarantined; --max_bad is {self.config.max_bad}\n")
             return TOO_MANY_BAD
         return 0
+
+    def undrawn(self, rows: Rows) -> int:
+        """How many samples lack pictures that --figures asks for: scored by an earlier command, or drawing failed."""
+        panels = (
+            self.run_dir / "figures" / str(row.index) / "panel.png"
+            for row in rows.values()
+            if row.index < self.config.figures and row.error is None
+        )
+        return sum(not panel.exists() for panel in panels)
 
     def rows(self) -> Rows:
         """What the run folder holds so far."""

@@ -55,3 +55,11 @@ def test_what_a_config_spells_out_may_be_given_a_name(tmp_path: Path, capsys: py
 
 def test_configs_keep_their_order_however_they_are_spelt() -> None:
     assert arguments.configs_of(["--config", "a", "--x", "1", "--config=b", "--config", "c"]) == ["a", "b", "c"]
+
+
+def test_help_for_the_data_takes_shared_options_from_their_one_description(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.parse(["--data.help=DemoDataModule"])
+    assert left.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--data.num_workers NUM_WORKERS loader processes of each rank" in said

@@ -87,8 +87,9 @@ def test_a_killed_run_resumes_to_the_same_bytes(whole: Path, tmp_path: Path) -> 
 
 def test_a_finished_run_is_not_run_again_by_its_saved_configuration(whole: Path) -> None:
     before = (whole / "rows.0.jsonl").read_bytes()
-    done = run("--config", str(whole / "config.yaml"), "--run_dir", str(whole))
+    done = run("--config", str(whole / "config.yaml"), "--run_dir", str(whole), "--figures", "3")
     assert done.returncode == 0, done.stderr
+    assert "3 of the first 3 samples have no pictures" in done.stderr
     assert (whole / "rows.0.jsonl").read_bytes() == before
     assert "demo on demo: 24 of 24" in done.stdout
 

@@ -129,7 +129,7 @@ def _breakdown(scored: Sequence[Row], entries: Sequence[Entries]) -> dict[str, A
 
 
 def _length(words: int) -> str:
-    """The class of a caption's length: "1-10", "11-20", …, "81-"."""
+    """The class of a caption's length: "0-10", "11-20", …, "81-"; an answer may have no word at all."""
     lower = 0
     for upper in LENGTHS:
         if words <= upper:

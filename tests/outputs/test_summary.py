@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,17 @@ def test_breakdowns_by_category_and_by_length():
     assert by["length"]["0-10"]["images"] == 40
     value = pytest.approx(whole["value"], abs=1e-12)
     assert by["length"]["0-10"]["obj_iou"] == {"value": value, "count": whole["count"]}
+
+
+def test_classes_of_length_hold_their_bounds():
+    made = {}
+    for words in (0, 10, 11, 20, 21, 40, 41, 80, 81, 500):
+        key = f"{words:03d}"
+        made[key] = replace(ROWS["image 001"], key=key, words=(("a", "function", "a", 0, 1),) * words)
+    by = summarise(made, list(made), ["cam"], "hanta")["breakdowns"]["cam"]["corrected"]["length"]
+    assert {name: of["images"] for name, of in by.items()} == dict.fromkeys(
+        ["0-10", "11-20", "21-40", "41-80", "81-"], 2
+    )
 
 
 def test_shuffled_rows_in_many_files_give_the_same_bytes(tmp_path: Path):
