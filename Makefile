@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo demo-model demo-card test lint bench clean
+.PHONY: demo demo-all demo-model demo-card test lint bench clean
 .DEFAULT_GOAL := demo
 
 $(SETUP): pyproject.toml constraints.txt
@@ -15,10 +15,17 @@ $(SETUP): pyproject.toml constraints.txt
 demo: $(SETUP)  ## captions, maps, figures and pictures of three explainers on the embedded model
 	$(BIN)/python run_eval.py --run_dir runs/demo
 
-demo-model: $(SETUP)  ## rebuild the embedded model and scenes from seeds (about one hour of CPU time)
+demo-all: $(SETUP)  ## twelve explainers on 64 scenes, for each of the three embedded families
+	for pair in demo:qwen2_vl_2b demo_llava:llava15_7b demo_internvl:internvl25_2b; do \
+	  $(BIN)/python run_eval.py --config configs/experiment/table1.yaml --limit 64 --wandb.mode disabled \
+	    --vlm configs/vlm/$${pair%:*}.yaml --beside $${pair#*:}/coco_caption --explainer.archi_surgery.blocks 2 \
+	    --run_dir runs/demo-all/$${pair%:*} || exit 1; \
+	done
+
+demo-model: $(SETUP)  ## rebuild the embedded models and scenes from seeds (about two hours of CPU time)
 	$(BIN)/python assets/demo/build.py
 
-demo-card: $(SETUP)  ## measure the embedded model on its held-out scenes and write its card
+demo-card: $(SETUP)  ## measure the embedded models on the held-out scenes and write their card
 	$(BIN)/python assets/demo/card.py
 
 test: $(SETUP)  ## the whole test suite
