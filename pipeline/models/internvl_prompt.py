@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, processors
-from transformers import InternVLConfig, InternVLProcessor, PreTrainedTokenizerFast, Qwen2Tokenizer
+from transformers import InternVLConfig, PreTrainedTokenizerFast, Qwen2Tokenizer
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
+from pipeline.models.internvl import InternVL
 from pipeline.models.internvl_remote import language
 from pipeline.models.sentencepiece_bpe import fast_tokenizer
 
@@ -28,13 +29,6 @@ UNUSED = {"InternLM2ForCausalLM": "[UNUSED_TOKEN_0]", "Qwen2ForCausalLM": "<|vid
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 """Of ImageNet."""
 
-Processor = type(
-    "InternVLProcessor",
-    (InternVLProcessor,),
-    {"get_attributes": classmethod(lambda cls: ["image_processor", "tokenizer"])},
-)
-"""Without the video processor, which would want torchvision."""
-
 
 def processor(folder: Path, facts: Mapping[str, Any], config: InternVLConfig) -> Any:
     """The processor of the source `folder` with its config.json `facts`: the tiles and normalisation of its tower."""
@@ -52,7 +46,9 @@ def processor(folder: Path, facts: Mapping[str, Any], config: InternVLConfig) ->
     words = tokenizer(folder, language(facts))
     if len(words) > text.vocab_size:
         raise ValueError(f"the tokenizer has {len(words)} entries, the model {text.vocab_size}")
-    return Processor(images, words, None, image_seq_length=config.image_seq_length, chat_template=TEMPLATE)
+    return InternVL.processor_class(
+        images, words, None, image_seq_length=config.image_seq_length, chat_template=TEMPLATE
+    )
 
 
 def tokenizer(folder: Path, model: str) -> PreTrainedTokenizerFast:

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from transformers import InternVLForConditionalGeneration, Qwen2Tokenizer
 
 from pipeline.models.convert_internvl import convert, main
-from pipeline.models.internvl_prompt import SYSTEM, Processor
+from pipeline.models.internvl import InternVL
+from pipeline.models.internvl_prompt import SYSTEM
 from tests import remote_internvl
 from tests.oracles import internvl_remote as oracle
 
@@ -37,7 +38,7 @@ def native(folder, **options):
 
 
 def asked(folder, text="Describe this image."):
-    processor = Processor.from_pretrained(folder, backend="pil")
+    processor = InternVL.processor_class.from_pretrained(folder, backend="pil")
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}]
     prompt = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
@@ -85,7 +86,7 @@ def pair(request, tmp_path_factory):
 
 def test_ids_are_those_of_the_source_tokenizer(pair):
     old, new, language = pair
-    words = Processor.from_pretrained(new, backend="pil").tokenizer
+    words = InternVL.processor_class.from_pretrained(new, backend="pil").tokenizer
     if language == "InternLM2":
         reference = sentencepiece.SentencePieceProcessor(str(old / "tokenizer.model"))
         end, start = (reference.piece_to_id(f"[UNUSED_TOKEN_{n}]") for n in (2, 3))
@@ -126,8 +127,24 @@ def test_the_prompt_is_that_of_the_remote_code_and_recorded(pair):
     assert processor.tokenizer.convert_ids_to_tokens(generation["eos_token_id"]) == "<|im_end|>"
 
 
+def test_the_family_asks_and_is_answered(pair):
+    vlm = InternVL(str(pair[1]), max_new_tokens=4)
+    vlm.load("cpu")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    queries = vlm.ask([image], ["What is on the table?"])
+    layout = queries[0].layout
+    ids = queries[0].inputs["input_ids"][0]
+    assert (layout.rows, layout.cols) == (3, 3)
+    assert vlm.processor.tokenizer.decode(ids[layout.prompt]).strip() == "What is on the table?"
+    assert vlm.end_text == "<|im_end|>"
+    answers, traces = vlm.answer(queries)
+    (again,) = vlm.trace(queries, answers)
+    assert 0 < len(answers[0].ids) <= 4
+    torch.testing.assert_close(again.vision, traces[0].vision, atol=1e-5, rtol=0)
+
+
 def test_a_system_message_of_the_user_takes_the_place_of_the_default(pair):
-    processor = Processor.from_pretrained(pair[1], backend="pil")
+    processor = InternVL.processor_class.from_pretrained(pair[1], backend="pil")
     chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
     text = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
     assert text == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
