@@ -142,7 +142,7 @@ class Job:
     stems: dict[str, str]
 
     def build(self) -> tuple[Trainer, VLM, SampleDataModule, dict[str, Explainer]]:
-        """Trainer, model (not loaded), data and explainers; ValueError where a value is refused."""
+        """Trainer, model (not loaded), data and explainers; UsageError where a value is refused."""
         explainers = {}
         for name, cls in self.classes.items():
             try:
@@ -151,7 +151,10 @@ class Job:
                 raise UsageError(f"--explainer.{name}.{error}") from error
         config = self.config.clone()
         config.pop("explainer", None)
-        made = self.parser.instantiate_classes(config)
+        try:
+            made = self.parser.instantiate_classes(config)
+        except ValueError as error:  # of all types that were tried; its cause is what the constructor said
+            raise UsageError(error.__cause__ or error) from error
         try:
             trainer = Trainer(**made.trainer)
         except RuntimeError as error:  # what Lightning says of a launcher that it cannot work with

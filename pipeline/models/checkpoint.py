@@ -152,7 +152,11 @@ def locate(checkpoint: str) -> str:
     for folder in (Path(checkpoint), ROOT / checkpoint):
         if folder.is_dir():
             return str(folder.resolve())
-    if checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") != 1:
+    if checkpoint.startswith((".", "/", "~")):
+        raise ValueError(
+            f"checkpoint: no folder {checkpoint} (the head of its file in configs/vlm may say how to make it)"
+        )
+    if checkpoint.count("/") != 1:
         raise ValueError(f"checkpoint {checkpoint!r} is neither a folder nor a hub id (owner/name)")
     return checkpoint
 

@@ -1,24 +1,24 @@
 """Options are checked before anything is read; what is read is identified."""
 
-import inspect
 import shutil
-from importlib import import_module
 
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from pipeline import cli
 from pipeline.models.checkpoint import ROOT, locate
 from pipeline.models.qwen2_vl import Qwen2VL
 from tests import tiny
+from tests.sizes import SIZES
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"checkpoint": "no/such/folder"}, "neither a folder nor a hub id"),
-        ({"checkpoint": "./nothing"}, "neither a folder nor a hub id"),
+        ({"checkpoint": "./nothing"}, "^checkpoint: no folder ./nothing "),
         ({"checkpoint": "a/b", "max_new_tokens": 0}, "leaves no answer"),
     ],
 )
@@ -97,11 +97,34 @@ def test_pickled_weights_are_not_read(tmp_path):
         Qwen2VL(str(folder)).load("cpu")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "vlm").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_config_names_a_family_and_its_options(path):
+CONFIGS = sorted((ROOT / "configs" / "vlm").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_is_a_command_that_loads_nothing(path, tmp_path, monkeypatch):
+    job = cli.parse(["--vlm", path.stem, "--explainers", "cam"])
     config = yaml.safe_load(path.read_text())
-    module, name = config["class_path"].rsplit(".", 1)
-    inspect.signature(getattr(import_module(module), name)).bind(**config["init_args"])
+    assert job.stems["vlm"] == path.stem
+    assert job.config.vlm.class_path == config["class_path"]
+    assert {name: job.config.vlm.init_args[name] for name in config["init_args"]} == config["init_args"]
+    checkpoint = config["init_args"]["checkpoint"]
+    if checkpoint.startswith(("./", "assets/")):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("pipeline.models.checkpoint.ROOT", tmp_path)
+        with pytest.raises(cli.UsageError, match=f"^checkpoint.*{checkpoint}[^\n]*$"):
+            job.build()
+        (tmp_path / checkpoint).mkdir(parents=True)
+    _, vlm, *_ = job.build()
+    assert vlm.checkpoint == checkpoint
+    with pytest.raises(RuntimeError, match="not loaded"):
+        vlm.model  # noqa: B018
+
+
+def test_every_checkpoint_of_the_paper_has_a_config():
+    assert {*SIZES, "internvl25_2b_mpo", "internvl25_8b_mpo"} <= {path.stem for path in CONFIGS}
+    for stem, (family, _) in SIZES.items():
+        config = yaml.safe_load((ROOT / "configs" / "vlm" / f"{stem}.yaml").read_text())
+        assert config["class_path"].endswith(f".{family.__name__}")
 
 
 def test_padding_is_on_the_left(vlm):
