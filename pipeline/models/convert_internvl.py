@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import GenerationConfig, InternVLConfig, InternVLForConditionalGeneration
 
 from pipeline.models.internvl_prompt import END, processor
-from pipeline.models.internvl_remote import language, native_config, part, remote_name
+from pipeline.models.internvl_remote import language, native_config, parsed, part, remote_name
 
 
 def convert(source: Path, target: Path) -> None:
@@ -36,7 +36,7 @@ def convert(source: Path, target: Path) -> None:
         raise ValueError(f"{source} holds no config.json; first: hf download ID --local-dir {source}")
     if target.exists() and any(target.iterdir()):
         raise ValueError(f"{target} is not empty; name a new folder")
-    facts = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    facts = parsed(source / "config.json")
     try:
         config = native_config(facts)
         asked = processor(source, facts, config)
@@ -64,14 +64,19 @@ def convert(source: Path, target: Path) -> None:
 
 
 def located(source: Path) -> dict[str, Path]:
-    """The file of every tensor in `source`. Raises ValueError where there are none, or one stands twice."""
+    """The file of every tensor in `source`. Raises ValueError where there are none, one stands twice, or a file is not
+    whole."""
     files: dict[str, Path] = {}
     for path in sorted(source.glob("*.safetensors")):
-        with safe_open(path, "pt") as opened:
-            for name in opened.keys():  # noqa: SIM118
-                if name in files:
-                    raise ValueError(f"{name} is in {files[name].name} and in {path.name}; keep one of them")
-                files[name] = path
+        try:
+            with safe_open(path, "pt") as opened:
+                names = list(opened.keys())
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a whole safetensors file; download it again: {error}") from error
+        for name in names:
+            if name in files:
+                raise ValueError(f"{name} is in {files[name].name} and in {path.name}; keep one of them")
+            files[name] = path
     if not files:
         mend = "download those, or have a machine you trust save the model again with safe_serialization=True"
         raise ValueError(f"{source} holds no .safetensors, and pickled weights (.bin) are not read; {mend}")

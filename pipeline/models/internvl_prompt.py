@@ -1,6 +1,5 @@
 """What an InternVL2.5 of the remote-code layout is asked with: tokenizer, chat template, image processor."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from transformers import InternVLConfig, PreTrainedTokenizerFast, Qwen2Tokenizer
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from pipeline.models.internvl import InternVL
-from pipeline.models.internvl_remote import language
+from pipeline.models.internvl_remote import language, parsed
 from pipeline.models.sentencepiece_bpe import fast_tokenizer
 
 SYSTEM = "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
@@ -56,7 +55,7 @@ def tokenizer(folder: Path, model: str) -> PreTrainedTokenizerFast:
 
     Raises ValueError where a token that prompts need is not in its vocabulary.
     """
-    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings = parsed(folder / "tokenizer_config.json")
     if model == "InternLM2ForCausalLM":
         added = {
             int(n): AddedToken(entry["content"], normalized=False, special=entry["special"])

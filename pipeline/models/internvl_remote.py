@@ -1,7 +1,9 @@
 """The remote-code layout of InternVL2.5: its configuration and its tensors in terms of transformers' own InternVL."""
 
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import Shaped
@@ -55,6 +57,14 @@ INTERNLM2 = [
     (r"input_layernorm", "attention_norm"),
     (r"post_attention_layernorm", "ffn_norm"),
 ]
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """A JSON file. Raises ValueError where it is none."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is not a JSON object; download it again: {error}") from error
 
 
 def native_config(source: Mapping[str, Any]) -> InternVLConfig:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers.convert_slow_tokenizer import import_protobuf
 
@@ -16,11 +17,14 @@ def fast_tokenizer(path: Path, added: Mapping[int, AddedToken]) -> Tokenizer:
     added: tokens by id, found in the text before anything else; one whose id is in the model takes the place of its
     piece. Two differences in theory: a NUL character in the text, and where one piece can be joined in two ways at
     once (sentencepiece takes the one further left, a list of merges the one with the longer left part).
-    Raises ValueError for what is no BPE model, for a normaliser that does more than write spaces as `▁` (InternLM2's
-    does just that), and for added ids that leave a gap after the model's own.
+    Raises ValueError for what is no whole BPE model, for a normaliser that does more than write spaces as `▁` (that of
+    InternLM2 does just this), and for added ids that leave a gap after the model's own.
     """
     proto = import_protobuf().ModelProto()
-    proto.ParseFromString(path.read_bytes())
+    try:
+        proto.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"{path} is not a sentencepiece model; download it again: {error}") from error
     spec, trainer = proto.normalizer_spec, proto.trainer_spec
     if trainer.model_type != BPE:
         raise ValueError(f"{path.name}: not a BPE model of sentencepiece")

@@ -208,6 +208,16 @@ def twice(folder):
     save_file(dict(list(load_file(folder / "model.safetensors").items())[:1]), folder / "more.safetensors")
 
 
+def cut(name):
+    """A download that broke off."""
+
+    def apply(folder):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:-100])
+
+    return apply
+
+
 WO = "language_model.model.layers.1.attention.wo.weight"
 REFUSED = {
     "missing": (reweigh(lambda w: w.pop(WO)), rf"1 missing weights: {WO}$"),
@@ -222,6 +232,9 @@ REFUSED = {
         r"wqkv.weight is \(63, 32\), which does not fit",
     ),
     "pickle": (pickled, r"pickled weights \(.bin\) are not read; download"),
+    "cut weights": (cut("model.safetensors"), "model.safetensors is not a whole safetensors file; download it again"),
+    "cut tokenizer": (cut("tokenizer.model"), "tokenizer.model is not a sentencepiece model; download it again"),
+    "cut configuration": (cut("config.json"), "config.json is not a JSON object; download it again"),
     "twice": (twice, "is in model.safetensors and in more.safetensors"),
     "another model": (edit(lambda f: f.update(model_type="llava")), "model_type = 'llava', only 'internvl_chat'"),
     "pixel shuffle": (edit(lambda f: f.update(ps_version="v1")), "ps_version = 'v1', only 'v2'"),
