@@ -2,6 +2,11 @@
 
 `corrected` is what the definitions mean; `reference` reproduces the public TAM scorer (xmed-lab/TAM, `evaluate`)
 with its slips, numbered as in the evaluation protocol. Words are given, so nothing here tags; pixels are in `pixels`.
+
+Deviation of `reference`: slip 10 gives the last word the end token's text and its map. Here an answer ends before its
+end token, so no explainer makes a map of it: the text alone is glued (it decides the word's tag and match) and the word
+is scored by the maps of its own tokens. Given a last word that holds the end token, and its map, the result is that of
+the public code.
 """
 
 import math

@@ -13,7 +13,6 @@ import torch
 import torch.distributed as dist
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 import pipeline
@@ -21,11 +20,12 @@ from datamodules.sample import Sample
 from metrics.text import meteor
 from metrics.words import tagger
 from pipeline.arguments import UsageError
+from pipeline.board import Board, in_a_sweep
 from pipeline.cli import Job, fail
 from pipeline.models.base import VLM
 from pipeline.module import ExplainModule, Given
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import summary, table, tracker
+from pipeline.outputs import summary, table
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.types import Answer
 from pipeline.watch import Watch, check
@@ -69,11 +69,10 @@ class Evaluation:
             }
         except (UsageError, MisconfigurationException, ValueError, LookupError, TypeError, OSError) as error:
             fail(error)
-        self.group = f"{job.stems['vlm']}-{job.stems['data']}"
-        name = f"{self.group}-{fingerprints.digest(self.mark)[:8]}"
-        self.run_dir = Path(self.config.run_dir or Path("runs") / name)
-        self.mode: tracker.Mode = self.config.wandb.mode or ("online" if in_a_sweep() else "offline")
-        self.single = next(iter(self.explainers)) if len(self.explainers) == 1 and self.mode != "disabled" else None
+        names = [job.stems["vlm"], job.stems["data"]]
+        default = Path("runs") / "-".join([*names, fingerprints.digest(self.mark)[:8]])
+        self.run_dir = Path(self.config.run_dir or default)
+        self.board = Board(self.trainer, self.run_dir, list(self.explainers), names, **self.config.wandb.as_dict())
 
     def run(self) -> int:
         """Score what is not scored yet, prove that nothing is missing, write the views. Returns the exit status."""
@@ -101,9 +100,9 @@ class Evaluation:
 
     def predict(self) -> dict[str, Any]:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""
-        if self.single and leading():
-            self.trainer.logger = self.logger(self.single)
-        watch = Watch(self.explainers, self.log if self.trainer.logger else None)
+        if leading():
+            self.board.open()
+        watch = Watch(self.explainers, self.board.log if self.trainer.logger else None)
         module = ExplainModule(
             self.vlm,
             self.explainers,
@@ -135,7 +134,7 @@ class Evaluation:
         if counted is not None:
             check(counted, found)
         table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
-        self.publish()
+        self.board.publish()
         print(f"run folder: {self.run_dir}")
         if bare := self.undrawn(rows):
             sys.stderr.write(
@@ -165,47 +164,6 @@ class Evaluation:
             return read_rows(self.run_dir)
         except ValueError as error:
             fail(error)
-
-    def logger(self, name: str) -> WandbLogger | None:
-        """The W&B run of a run with one explainer: that explainer's. None, and one line, where W&B fails."""
-        called = tracker.identity(self.run_dir, name, self.group, [self.job.stems["vlm"], self.job.stems["data"]])
-        if in_a_sweep():
-            called = {"group": called["group"], "job_type": name, "tags": called["tags"]}  # the agent names the run
-        elif self.mode == "offline":
-            called.pop("resume")
-        settings = {"project": self.config.wandb.project, "entity": self.config.wandb.entity}
-        try:
-            if self.mode == "offline" and "id" in called:
-                tracker.supersede(self.run_dir, called["id"])
-            made = WandbLogger(save_dir=self.run_dir, offline=self.mode == "offline", **settings, **called)
-            _ = made.experiment  # starts the run, or fails, now
-        except Exception as error:  # a view must never change a result
-            sys.stderr.write(f"run_eval.py: {tracker.reason(error)}\n")
-            return None
-        return made
-
-    def log(self, figures: dict[str, float], step: int) -> None:
-        """Running figures, as long as W&B takes them."""
-        try:
-            for logger in self.trainer.loggers:
-                logger.log_metrics(figures, step=step)
-        except Exception as error:  # a view must never change a result
-            sys.stderr.write(f"run_eval.py: {tracker.reason(error)}\n")
-            self.trainer.logger = None
-
-    def publish(self) -> None:
-        """Give W&B its view of the run; whatever happens there, the result stands."""
-        if in_a_sweep() and self.single and not self.trainer.logger:
-            self.trainer.logger = self.logger(self.single)  # nothing was left to do, yet the trial wants its metric
-        logger = self.trainer.logger
-        if isinstance(logger, WandbLogger) and self.single:
-            reason = tracker.finish_single(logger.experiment, self.run_dir, self.single, self.mode)
-        else:
-            where = (self.config.wandb.project, self.config.wandb.entity)
-            tags = [self.job.stems["vlm"], self.job.stems["data"]]
-            reason = tracker.publish(self.run_dir, *where, self.mode, self.group, tags)
-        if reason:
-            sys.stderr.write(f"run_eval.py: {reason}\n")
 
     def refuse_sweeps_of_several(self) -> None:
         """One W&B run stands for one explainer, so a trial of a sweep holds one."""
@@ -266,11 +224,6 @@ def launched() -> int:
     """How many processes a launcher started: torchrun, or srun outside an interactive shell."""
     started = os.environ.get("WORLD_SIZE") or (SLURMEnvironment.detect() and os.environ["SLURM_NTASKS"])
     return int(started or 1)
-
-
-def in_a_sweep() -> bool:
-    """Whether a W&B agent started this process."""
-    return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
 def first_caption(sample: Sample, vlm: VLM) -> Answer:
