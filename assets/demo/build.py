@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"any of {', '.join(FAMILIES)}; default: all")
     parser.add_argument("--work", type=Path, default=Path("build"), help="checkpoints and logs, a folder a family")
     parser.add_argument("--font", type=Path, default=FONT, help="NotoColorEmoji.ttf")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="another number gives other roundings, hence another model"
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--shards-only", action="store_true", help="write the held-out shards and stop")
     only.add_argument("--export-only", action="store_true", help="export the last checkpoint, finished or not")
