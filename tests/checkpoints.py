@@ -189,11 +189,19 @@ def text_config(
     }
 
 
-def save(folder: Path, kind: type, config: PreTrainedConfig, processor: ProcessorMixin, ends: bool, seed: int) -> Path:
-    """Write a random model of `kind` and its processor."""
+def save(
+    folder: Path,
+    kind: type,
+    config: PreTrainedConfig,
+    processor: ProcessorMixin,
+    ends: bool,
+    seed: int,
+    embeddings: float = 1.2,
+) -> Path:
+    """Write a random model of `kind` and its processor. embeddings: their standard deviation."""
     torch.manual_seed(seed)
     model = kind(config)
-    enliven(model)
+    enliven(model, embeddings)
     text = config.get_text_config()
     model.generation_config.eos_token_id = text.eos_token_id if ends else None
     model.generation_config.pad_token_id = text.pad_token_id
@@ -202,13 +210,13 @@ def save(folder: Path, kind: type, config: PreTrainedConfig, processor: Processo
     return folder
 
 
-def enliven(model: torch.nn.Module) -> None:
+def enliven(model: torch.nn.Module, embeddings: float) -> None:
     """Scale random weights up, so that greedy answers vary and equalities prove something."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim >= 2:
-                fan_in = 1 if "embed_tokens" in name else math.prod(weight.shape[1:])
-                weight.normal_(0, 1.2 / math.sqrt(fan_in))
+                scale = 1.2 / math.sqrt(math.prod(weight.shape[1:]))
+                weight.normal_(0, embeddings if "embed_tokens" in name else scale)
             elif name.endswith("bias"):
                 weight.normal_(0, 0.1)
 

@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from PIL.Image import Image
 from torch import Tensor, nn
+from transformers import GenerationConfig
 
+from pipeline.models import structure
 from pipeline.models.batch import Batch, gather, pad, text_start
 from pipeline.models.canvas import View
 from pipeline.models.checkpoint import Checkpoint, content
@@ -59,12 +61,12 @@ class VLM(Checkpoint, ABC):
     @property
     def norm(self) -> nn.Module:
         """The final norm of the language model."""
-        return self.decoder.norm  # type: ignore[return-value]
+        return structure.norm(self.decoder, self.model.config.get_text_config())
 
     @property
     def blocks(self) -> nn.ModuleList:
         """The decoder blocks of the language model."""
-        return self.decoder.layers  # type: ignore[return-value]
+        return structure.blocks(self.decoder, self.model.config.get_text_config())
 
     @cached_property
     def head(self) -> Head:
@@ -86,11 +88,12 @@ class VLM(Checkpoint, ABC):
 
     def render(self, prompt: str) -> str:
         """The chat with one image and `prompt`, as text. Raises ValueError where the checkpoint has no template."""
-        if not self.processor.chat_template:
+        template = self.processor.chat_template or self.processor.tokenizer.chat_template
+        if not template:
             raise ValueError(f"{self.checkpoint} has no chat template: put a chat_template.jinja into its folder")
-        parts = [{"type": "image"}, {"type": "text", "text": prompt}]
-        return self.processor.apply_chat_template(
-            [{"role": "user", "content": parts}], add_generation_prompt=True, tokenize=False
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
+        return self.processor.tokenizer.apply_chat_template(
+            chat, chat_template=template, add_generation_prompt=True, tokenize=False
         )
 
     def ask(self, images: Sequence[Image], prompts: Sequence[str], scale: float = 1.0) -> list[Query]:
@@ -105,19 +108,20 @@ class VLM(Checkpoint, ABC):
         """The query of one view of `image`."""
         chat = self.chat(prompt)
         try:
-            inputs = self.processor(
-                images=[view.picture], text=[chat.text], return_tensors="pt", **self.options(view.picture)
-            )
+            inputs = self.processed(view.picture, chat)
         except ValueError as error:
             size = f"{image.width} x {image.height} pixels at scale {scale}"
             raise ValueError(f"the processor refuses an image of {size}: {error}") from error
-        inputs = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
         ids = inputs["input_ids"][0]
         cells = self.grid((ids == self.config.image_token_id).nonzero()[:, 0], inputs, view.picture)
         cells = cells[: view.rows, : view.cols]
-        rows, cols = cells.shape
-        layout = Layout(cells.flatten(), rows, cols, view.box, prompt_positions(chat, ids), len(ids))
-        return Query(image, prompt, scale, inputs, layout)
+        (rows, cols), words = cells.shape, prompt_positions(chat, ids, self.processor.tokenizer.decode)
+        return Query(image, prompt, scale, inputs, Layout(cells.flatten(), rows, cols, view.box, words, len(ids)))
+
+    def processed(self, picture: Image, chat: Prompt) -> dict[str, Tensor]:
+        """What the model is fed."""
+        inputs = self.processor(images=[picture], text=[chat.text], return_tensors="pt", **self.options(picture))
+        return {name: value for name, value in inputs.items() if isinstance(value, Tensor) and name != "labels"}
 
     @cached_property
     def chat(self) -> Callable[[str], Prompt]:
@@ -131,12 +135,14 @@ class VLM(Checkpoint, ABC):
         return lru_cache(maxsize=1024)(chat)
 
     @torch.no_grad()
-    def answer(self, queries: Sequence[Query]) -> tuple[list[Answer], list[Trace]]:
+    def answer(
+        self, queries: Sequence[Query], generation: GenerationConfig | None = None
+    ) -> tuple[list[Answer], list[Trace]]:
         """Greedy answers, and the scale-1 traces that generation itself left behind."""
-        batch = self._pad(queries)
+        batch = self.batch(queries)
         seen: list[Tensor] = []
         with self.norm.register_forward_hook(lambda module, args, out: seen.append(out)):
-            out = self.model.generate(**batch.inputs, generation_config=self.generation)
+            out = self.model.generate(**batch.inputs, generation_config=generation or self.generation)
         width = batch.inputs["input_ids"].shape[1]
         answers = [self._answer(row.tolist()) for row in out[:, width:]]
         steps = torch.cat(seen, 1)
@@ -149,7 +155,7 @@ class VLM(Checkpoint, ABC):
     @torch.no_grad()
     def trace(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None) -> list[Trace]:
         """One pass without the head: teacher-forced over the answers, or without any up to the image's last token."""
-        batch = self._pad(queries, answers, truncate=answers is None and self.causal)
+        batch = self.batch(queries, answers, truncate=answers is None and self.causal)
         states = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
         said: Sequence[Answer | None] = [None] * len(queries) if answers is None else answers
         return [gather(*each) for each in zip(queries, said, states, batch.shifts, strict=True)]
@@ -210,7 +216,8 @@ class VLM(Checkpoint, ABC):
         stop = next((n for n, i in enumerate(ids) if i in ends), None)
         return self.read(ids[:stop], stop is not None)
 
-    def _pad(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None, truncate: bool = False) -> Batch:
+    def batch(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None, truncate: bool = False) -> Batch:
+        """Queries, and all but the last token of their answers, as one padded batch on the model's device."""
         config = self.model.config
         return pad(
             queries,

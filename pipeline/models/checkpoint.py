@@ -126,10 +126,15 @@ class Checkpoint:
         return self.processor.tokenizer.decode(ends[:1]) if ends else ""
 
 
-def without_video(processor: type) -> type:
+def without_video(processor: Any) -> type:
     """`processor` without its video processor, which would want torchvision."""
-    parts = [part for part in processor.get_attributes() if "video" not in part]  # type: ignore[attr-defined]
-    return type(processor.__name__, (processor,), {"get_attributes": classmethod(lambda cls: parts)})
+    parts = [part for part in processor.get_attributes() if "video" not in part]
+
+    def make(cls: Any, args: list[Any], settings: dict[str, Any], **options: Any) -> Any:
+        return processor.from_args_and_dict.__func__(cls, [*args, None], settings, **options)
+
+    changed = {"get_attributes": classmethod(lambda cls: parts), "from_args_and_dict": classmethod(make)}
+    return type(processor.__name__, (processor,), changed if "video_processor" in processor.get_attributes() else {})
 
 
 def keep_freed_memory() -> None:

@@ -25,6 +25,9 @@ class FixedSize(VLM):
     averages the maps too; the paper does not say what it did.
     """
 
+    free: bool = False
+    """Whether the checkpoint takes pictures of any size after all: then none of this applies."""
+
     def __init__(
         self,
         checkpoint: str,
@@ -66,7 +69,7 @@ class FixedSize(VLM):
     def admit(self, scales: Iterable[float]) -> None:
         """Raises ValueError for scales above 1 unless windows are allowed."""
         large = sorted(scale for scale in scales if scale > 1)
-        if large and self.oversize == "error":
+        if large and self.oversize == "error" and not self.free:
             raise ValueError(
                 f"oversize: scale {large[0]} is larger than the model's fixed input; leave such scales out or set "
                 "oversize: windows"
@@ -74,6 +77,8 @@ class FixedSize(VLM):
 
     def view(self, image: Image, scale: float) -> View:
         """The image painted on the canvas. Raises ValueError for a scale above 1, which takes several views."""
+        if self.free:
+            return super().view(image, scale)
         if scale > 1:
             raise ValueError(f"scale {scale} takes several windows of the model's fixed input, not one query")
         return next(self.canvas(image).views(image, scale))
@@ -81,7 +86,7 @@ class FixedSize(VLM):
     def look(self, images: Sequence[Image], prompts: Sequence[str], scale: float) -> list[Trace]:
         """Visual states at a scale; above 1 averaged over windows, one batch of windows an image."""
         self.admit([scale])
-        if scale <= 1:
+        if scale <= 1 or self.free:
             return super().look(images, prompts, scale)
         return [self._windows(image, prompt, scale) for image, prompt in zip(images, prompts, strict=True)]
 

@@ -28,6 +28,16 @@ def fold(tokens: Int[Tensor, " n"], rows: int, cols: int) -> Int[Tensor, "{rows}
     return tokens.view(rows, cols)
 
 
+def fold_patches(
+    tokens: Int[Tensor, " n"], frames_rows_cols: Int[Tensor, "1 3"], merge: int
+) -> Int[Tensor, "rows cols"]:
+    """Tokens that lie row by row, one for `merge` x `merge` patches. Raises ValueError where frames are several."""
+    frames, rows, cols = frames_rows_cols[0].tolist()
+    if frames != 1:
+        raise ValueError(f"{frames} frames where one image was expected")
+    return fold(tokens, rows // merge, cols // merge)
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A rendered chat. tail: its last tokens, from the first that holds text of the prompt; `words` of them do."""
@@ -56,13 +66,16 @@ def rendered(tokenizer: Callable, render: Callable[[str], str], prompt: str) -> 
     return Prompt(text, tuple(coded["input_ids"][inside[0] :]), inside[-1] - inside[0] + 1)
 
 
-def prompt_positions(prompt: Prompt, ids: Int[Tensor, " n"]) -> Int[Tensor, " prompt"]:
+def prompt_positions(prompt: Prompt, ids: Int[Tensor, " n"], decode: Callable[[int], str]) -> Int[Tensor, " prompt"]:
     """Positions in `ids` of the tokens that hold the text of the prompt.
 
-    What the processor put in the place of the image stands before the prompt, so positions are counted from the end.
-    Raises ValueError where `ids` end otherwise than the rendered chat.
+    What the processor put in the place of the image stands before the prompt, so positions are counted from the end;
+    blanks that it put after the chat are passed over. Raises ValueError where `ids` end otherwise than the chat.
     """
-    first = len(ids) - len(prompt.tail)
-    if tuple(ids[max(first, 0) :].tolist()) != prompt.tail:
-        raise ValueError(f"the prompt was not found in the processed input: {prompt.text!r}")
+    found, end = tuple(ids.tolist()), len(ids)
+    while found[max(end - len(prompt.tail), 0) : end] != prompt.tail:
+        if end == 0 or decode(found[end - 1]).strip():
+            raise ValueError(f"the prompt was not found in the processed input: {prompt.text!r}")
+        end -= 1
+    first = end - len(prompt.tail)
     return torch.arange(first, first + prompt.words)

@@ -9,7 +9,7 @@ from transformers import Qwen2VLForConditionalGeneration, Qwen2VLProcessor
 
 from pipeline.models.base import VLM
 from pipeline.models.checkpoint import without_video
-from pipeline.models.layout import fold
+from pipeline.models.layout import fold_patches
 
 
 class Qwen2VL(VLM):
@@ -22,8 +22,4 @@ class Qwen2VL(VLM):
         """Row by row, after `merge_size` x `merge_size` patches became one token."""
         if "mm_token_type_ids" not in inputs:
             raise ValueError("the processor left out mm_token_type_ids, without which positions are wrong")
-        frames, rows, cols = inputs["image_grid_thw"][0].tolist()
-        merge = self.processor.image_processor.merge_size
-        if frames != 1:
-            raise ValueError(f"{frames} frames where one image was expected")
-        return fold(tokens, rows // merge, cols // merge)
+        return fold_patches(tokens, inputs["image_grid_thw"], self.processor.image_processor.merge_size)

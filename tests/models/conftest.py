@@ -4,13 +4,15 @@ import pytest
 
 from pipeline.models.base import VLM
 from pipeline.models.qwen2_vl import Qwen2VL
-from tests import tiny
+from tests import tiny, tiny_auto
+
+ALL = tiny.FAMILIES | tiny_auto.FAMILIES
 
 
-@pytest.fixture(scope="session", params=tiny.FAMILIES)
+@pytest.fixture(scope="session", params=ALL)
 def vlm(request, tmp_path_factory) -> VLM:
     """One of each family; eight tokens an answer, never ended."""
-    return tiny.FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+    return ALL[request.param](tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ def test_score_is_the_softmax_of_the_models_own_logits(vlm, asked, said):
         inputs, length = dict(query.inputs), query.inputs["input_ids"].shape
         for name, given in query.inputs.items():
             if given.shape == length:
-                fill = extra if name == "input_ids" else torch.full_like(extra, int(name == "attention_mask"))
+                fill = extra if name == "input_ids" else torch.full_like(extra, vlm.follow.get(name, 0))
                 inputs[name] = torch.cat([given, fill], 1)
         logits = vlm.model(**inputs).logits[0, query.layout.length - 1 : -1]
         expected = logits.softmax(-1).gather(1, extra.T)[:, 0]
