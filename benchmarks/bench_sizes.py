@@ -1,7 +1,8 @@
 """What does one image cost in models of the paper's largest sizes? Seconds and peak memory of each stage.
 
-Random bfloat16 weights of the true shapes, an image of 840 x 560 pixels, 64 answer tokens; each stage is run twice and
-its second run reported. Stems of `tests/sizes.py` may follow. Without a CUDA device it counts parameters only.
+Random bfloat16 weights of the true shapes, an image of 840 x 560 pixels, 64 answer tokens, every explainer of
+`configs/explainer`; each stage is run twice and its second run reported. Stems of `tests/sizes.py` may follow.
+Without a CUDA device it counts parameters only.
 
     python benchmarks/bench_sizes.py
 """
@@ -14,19 +15,17 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from common import seconds
+from common import ROOT, seconds
 from PIL import Image
 
+from pipeline.cli import explainer_class
 from pipeline.explainers.base import Explainer
-from pipeline.explainers.cam import CAM
-from pipeline.explainers.msea_arc import MSEAARC
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
 from tests.sizes import on_meta, with_random_weights
 
 STEMS = ("qwen2_vl_7b", "llava15_13b", "internvl25_8b")
-EXPLAINERS: dict[str, Explainer] = {"CAM": CAM(), "MSEA + ARC at 0.5, 0.75, 1": MSEAARC()}
 PROMPT = "Describe this image in one sentence."
 TOKENS = 64
 Result = TypeVar("Result")
@@ -56,18 +55,21 @@ def measure(vlm: VLM, device: torch.device) -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (560, 840, 3), dtype=np.uint8))
     queries = vlm.ask([image], [PROMPT])
     layout = queries[0].layout
-    print(
-        f"  weights {weights:.1f} GiB, {layout.rows} x {layout.cols} visual of {layout.length} prompt tokens",
-        flush=True,
-    )
+    shape = f"{layout.rows} x {layout.cols} visual of {layout.length} prompt tokens"
+    print(f"  weights {weights:.1f} GiB, {shape}", flush=True)
     answers, traces = stage(f"answer of {TOKENS} tokens", lambda: vlm.answer(queries), device)
-    for name, explainer in EXPLAINERS.items():
+    for path in sorted((ROOT / "configs" / "explainer").glob("*.yaml")):
+        cls, parameters = explainer_class(path)
+        explainer = cls(**parameters)
 
         def explain(explainer: Explainer = explainer) -> None:
             passes = Passes(vlm, queries, answers, traces)
             finish(explainer.explain(passes, queries[0], answers[0]), explainer.rank_filter, explainer.normalise)
 
-        stage(name, explain, device)
+        try:
+            stage(path.stem, explain, device)
+        except torch.OutOfMemoryError:
+            print(f"  {path.stem}: out of memory", flush=True)
 
 
 def main(stems: list[str]) -> None:
