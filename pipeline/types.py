@@ -21,7 +21,8 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 class Layout:
     """Where things stand in the unpadded token sequence of one query.
 
-    vision: positions of the visual tokens, row-major over the grid.
+    vision: positions of the visual tokens that show the image, row-major over the grid: with tiles not in ascending
+        order, on a canvas not all tokens of the image.
     rows, cols: the token grid; rows * cols == len(vision).
     box: the part of the image that the grid covers.
     prompt: positions of the user's own words after the image (no template, no special token).

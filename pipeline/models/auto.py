@@ -26,6 +26,7 @@ class Auto(FixedSize):
 
     Measured are the token of every cell (`probe`), and how the model treats text (`habits`). Families that say their
     grid (`image_grid_thw`) are shown the image at any size; the others one picture of their tower's size, never tiles.
+    That costs a pass of the vision tower for each row and column of the grid, and a few more.
 
     Known to work: Qwen2.5-VL, Qwen3-VL, LLaVA-OneVision (of its two looks the second counts), Gemma 3, Idefics3,
     SmolVLM (needs num2words), PaliGemma (its checkpoints need a chat template of your own), and what Qwen2VL, LLaVA and

@@ -128,13 +128,16 @@ class Checkpoint:
 
 def without_video(processor: Any) -> type:
     """`processor` without its video processor, which would want torchvision."""
-    parts = [part for part in processor.get_attributes() if "video" not in part]
+    parts = [part for part in processor.get_attributes() if part != "video_processor"]
+    if parts == processor.get_attributes():
+        return processor
 
     def make(cls: Any, args: list[Any], settings: dict[str, Any], **options: Any) -> Any:
+        settings = {name: value for name, value in settings.items() if name != "video_processor"}
         return processor.from_args_and_dict.__func__(cls, [*args, None], settings, **options)
 
     changed = {"get_attributes": classmethod(lambda cls: parts), "from_args_and_dict": classmethod(make)}
-    return type(processor.__name__, (processor,), changed if "video_processor" in processor.get_attributes() else {})
+    return type(processor.__name__, (processor,), changed)
 
 
 def keep_freed_memory() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers import AutoConfig
 
 from pipeline.models.canvas import Canvas, starts
 from pipeline.models.fixed import FixedSize
@@ -113,6 +114,14 @@ def test_windows_show_what_their_boxes_say():
         assert (right - left) == pytest.approx(24 / 36)
         assert cells[0] == pytest.approx(left + 0.5 / 36, abs=0.01)
         assert cells[-1] == pytest.approx(right - 0.5 / 36, abs=0.01)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(LLaVA, "llava"), (InternVL, "internvl")])
+def test_the_canvas_of_published_configurations(kind, name):
+    vlm = kind("owner/name", background="black")
+    vlm.config = AutoConfig.for_model(name)  # whose defaults are LLaVA-1.5's and InternVL's own sizes
+    found = vlm.canvas(Image.new("RGB", (640, 480)))
+    assert (found.width, found.rows, found.cell) == (found.height, found.cols, found.cell) == REAL[name]
 
 
 @pytest.fixture(scope="module", params=[LLaVA, InternVL], ids=["llava", "internvl"])

@@ -1,5 +1,6 @@
 """Options are checked before anything is read; what is read is identified."""
 
+import json
 import shutil
 
 import pytest
@@ -83,6 +84,19 @@ def test_missing_weights_are_an_error(tmp_path):
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="1 weights are missing"):
         Qwen2VL(str(folder)).load("cpu")
+
+
+def test_a_video_processor_that_was_saved_along_is_passed_over(tmp_path):
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    before = Qwen2VL(str(folder)).ask([tiny.image(2, 3)], ["What?"])[0].inputs
+    path = folder / "processor_config.json"
+    settings = json.loads(path.read_text())
+    video = settings["image_processor"] | {"video_processor_type": "Qwen2VLVideoProcessor"}
+    path.write_text(json.dumps(settings | {"video_processor": video}))
+    processor = Qwen2VL(str(folder)).processor
+    assert getattr(processor, "video_processor", None) is None
+    after = Qwen2VL(str(folder)).ask([tiny.image(2, 3)], ["What?"])[0].inputs
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_tied_weights_are_not_missing(tmp_path):
