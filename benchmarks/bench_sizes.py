@@ -18,11 +18,12 @@ import torch
 from common import ROOT, seconds
 from PIL import Image
 
-from pipeline.cli import explainer_class
+from pipeline import cli
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
+from run_eval import quieten
 from tests.sizes import on_meta, with_random_weights
 
 STEMS = ("qwen2_vl_7b", "llava15_13b", "internvl25_8b")
@@ -58,22 +59,22 @@ def measure(vlm: VLM, device: torch.device) -> None:
     shape = f"{layout.rows} x {layout.cols} visual of {layout.length} prompt tokens"
     print(f"  weights {weights:.1f} GiB, {shape}", flush=True)
     answers, traces = stage(f"answer of {TOKENS} tokens", lambda: vlm.answer(queries), device)
-    for path in sorted((ROOT / "configs" / "explainer").glob("*.yaml")):
-        cls, parameters = explainer_class(path)
-        explainer = cls(**parameters)
+    stems = sorted(path.stem for path in (ROOT / "configs" / "explainer").glob("*.yaml"))
+    for name, explainer in cli.parse(["--explainers", ",".join(stems)]).build()[-1].items():
 
         def explain(explainer: Explainer = explainer) -> None:
             passes = Passes(vlm, queries, answers, traces)
             finish(explainer.explain(passes, queries[0], answers[0]), explainer.rank_filter, explainer.normalise)
 
         try:
-            stage(path.stem, explain, device)
+            stage(name, explain, device)
         except torch.OutOfMemoryError:
-            print(f"  {path.stem}: out of memory", flush=True)
+            print(f"  {name}: out of memory", flush=True)
 
 
 def main(stems: list[str]) -> None:
     """One model after the other; nothing of one is left when the next is made."""
+    quieten()
     if not torch.cuda.is_available():
         print("no CUDA device: shapes only")
     for stem in stems:
