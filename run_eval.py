@@ -36,6 +36,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__`")  # it is right for any number of workers
     warnings.filterwarnings("ignore", "predict returned None")
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
+    warnings.filterwarnings("ignore", "The ``compute`` method of metric")  # without ground truth nothing is counted
     warnings.filterwarnings("ignore", "The 'predict_dataloader' does not have many workers")
 
 

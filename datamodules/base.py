@@ -1,7 +1,9 @@
-"""A LightningDataModule over shards: whole batches of samples, cut from the manifest's order, each delivered once."""
+"""LightningDataModules: whole batches of samples, cut from the dataset's order, each delivered once."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,13 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from datamodules.manifest import Manifest
+from datamodules.pictures import MAX_PIXELS
 from datamodules.plan import Batch, plan
-from datamodules.record import MAX_PIXELS
 from datamodules.sample import Sample
 from datamodules.shards import read
+
+Reader = Callable[[Sequence[int]], Iterator[Sample]]
+"""Positions, ascending, to the samples there, in order; it can be pickled."""
 
 
 class BatchDataset(IterableDataset):
@@ -22,14 +27,9 @@ class BatchDataset(IterableDataset):
     It knows its batches as integers and looks up nothing about ranks, so it is the same in a forked or spawned worker.
     """
 
-    def __init__(
-        self, manifest: Manifest, folder: Path, batches: Sequence[Batch], prompt: str | None, max_pixels: int
-    ) -> None:
-        self.manifest = manifest
-        self.folder = folder
+    def __init__(self, reader: Reader, batches: Sequence[Batch]) -> None:
+        self.reader = reader
         self.batches = list(batches)
-        self.prompt = prompt
-        self.max_pixels = max_pixels
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -37,31 +37,65 @@ class BatchDataset(IterableDataset):
     def __iter__(self) -> Iterator[list[Sample]]:
         worker = get_worker_info()
         mine = self.batches if worker is None else self.batches[worker.id :: worker.num_workers]
-        indices = [index for batch in mine for index in batch]
-        samples = read(self.manifest, self.folder, indices, prompt=self.prompt, max_pixels=self.max_pixels)
+        samples = self.reader([index for batch in mine for index in batch])
         for batch in mine:
             yield list(islice(samples, len(batch)))
 
 
 class SampleDataModule(LightningDataModule, ABC):
-    """What a run asks of its data: batches of `Sample`s for each rank, and these four things.
+    """What a run asks of its data: batches of `Sample`s for each rank. A dataset says its digest, its keys and how
+    samples are read; the rest is here.
 
     prompt: asked instead of the dataset's own question. done: keys that need no more work, set before prediction; a
     batch is skipped when all its keys are among them.
     """
 
-    prompt: str | None = None
     done: frozenset[str] = frozenset()
+
+    def __init__(
+        self, *, batch_size: int, limit: int | None, num_workers: int, prompt: str | None, max_pixels: int
+    ) -> None:
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may be idle
+        for name, value in {"batch_size": batch_size, "limit": limit, "max_pixels": max_pixels}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if num_workers < 0:
+            raise ValueError(f"num_workers must be at least 0, got {num_workers}")
+        self.batch_size, self.limit, self.num_workers = batch_size, limit, num_workers
+        self.prompt: str | None = prompt
+        self.max_pixels = max_pixels
 
     @property
     @abstractmethod
     def digest(self) -> str:
-        """The dataset's identity."""
+        """The dataset's identity: it follows from the content, not from where that lies."""
 
     @property
     @abstractmethod
+    def keys(self) -> Sequence[str]:
+        """Of all samples, in order."""
+
+    @property
+    @abstractmethod
+    def reader(self) -> Reader:
+        """How samples are read."""
+
+    @property
     def expected(self) -> list[str]:
         """The keys that a run must account for, in order."""
+        return list(self.keys[: self.limit])
+
+    def dataset(self, rank: int = 0, world_size: int = 1) -> Dataset[list[Sample]]:
+        """What one rank has left to do."""
+        done = {index for index, key in enumerate(self.expected) if key in self.done}
+        batches = plan(len(self.expected), self.batch_size, rank=rank, world_size=world_size, done=done)
+        return BatchDataset(self.reader, batches)
+
+    def predict_dataloader(self) -> DataLoader:
+        """This rank's batches; rank and world size are read here, in the main process."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return DataLoader(self.dataset(rank, world_size), batch_size=None, num_workers=self.num_workers)
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         """Samples stay where they are; the model's processor moves what it needs."""
@@ -72,7 +106,8 @@ class ShardDataModule(SampleDataModule):
     """Samples of any dataset that `datamodules.shards.write_shards` wrote.
 
     Args:
-        manifest: path of the dataset's manifest.json; its shards lie beside it.
+        manifest: path of the dataset's manifest.json; its shards lie beside it. Local files only: an address is
+            refused.
         batch_size: samples in one batch.
         limit: only the first samples of the manifest; all by default.
         num_workers: loader processes of each rank; 0 loads in the process itself.
@@ -90,39 +125,26 @@ class ShardDataModule(SampleDataModule):
         prompt: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may be idle
-        for name, value in {"batch_size": batch_size, "limit": limit, "max_pixels": max_pixels}.items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if num_workers < 0:
-            raise ValueError(f"num_workers must be at least 0, got {num_workers}")
+        super().__init__(
+            batch_size=batch_size, limit=limit, num_workers=num_workers, prompt=prompt, max_pixels=max_pixels
+        )
         self.save_hyperparameters(logger=False)
+        if re.match(r"\w+:", manifest):
+            raise ValueError(f"manifest: {manifest!r} is an address; shards are read from local files: download them")
         self.folder = Path(manifest).resolve().parent
         self.manifest = Manifest.load(manifest)
-        self.batch_size = batch_size
-        self.count = min(len(self.manifest.samples), limit or len(self.manifest.samples))
-        self.num_workers = num_workers
-        self.prompt = prompt
-        self.max_pixels = max_pixels
 
     @property
     def digest(self) -> str:
-        """sha256 of the manifest: the dataset's identity."""
+        """sha256 of the manifest."""
         return self.manifest.digest
 
     @property
-    def expected(self) -> list[str]:
-        """The keys that a run must account for, in order."""
-        return [entry.key for entry in self.manifest.samples[: self.count]]
+    def keys(self) -> Sequence[str]:
+        """As the manifest says."""
+        return [entry.key for entry in self.manifest.samples]
 
-    def dataset(self, rank: int = 0, world_size: int = 1) -> Dataset[list[Sample]]:
-        """What one rank has left to do."""
-        done = {index for index, key in enumerate(self.expected) if key in self.done}
-        batches = plan(self.count, self.batch_size, rank=rank, world_size=world_size, done=done)
-        return BatchDataset(self.manifest, self.folder, batches, self.prompt, self.max_pixels)
-
-    def predict_dataloader(self) -> DataLoader:
-        """This rank's batches; rank and world size are read here, in the main process."""
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(self.dataset(rank, world_size), batch_size=None, num_workers=self.num_workers)
+    @property
+    def reader(self) -> Reader:
+        """Shards, checked against the manifest."""
+        return partial(read, self.manifest, self.folder, prompt=self.prompt, max_pixels=self.max_pixels)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from datamodules.base import ShardDataModule
-from datamodules.record import MAX_PIXELS
+from datamodules.pictures import MAX_PIXELS
 
 MANIFEST = Path(__file__).resolve().parents[1] / "assets" / "demo" / "shards" / "manifest.json"
 

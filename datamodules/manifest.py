@@ -110,13 +110,12 @@ class Manifest:
     def _parse(cls, data: Any) -> "Manifest":
         _check(isinstance(data, dict), "a manifest is a JSON object")
         _check(data["schema"] == SCHEMA, f"schema {data['schema']!r} is unknown; this version reads {SCHEMA}")
-        shards = tuple(Shard(_text(s["name"], "shard"), *_extent(s, f"shard {s['name']!r}")) for s in data["shards"])
         return cls(
             name=_text(data["name"], "name"),
             prompt=_text(data["prompt"], "prompt"),
             categories=tuple(_text(name, "categories") for name in data["categories"]),
-            shards=shards,
-            samples=tuple(_entry(sample) for sample in data["samples"]),
+            shards=tuple(shard_of(shard) for shard in data["shards"]),
+            samples=tuple(entry_of(sample) for sample in data["samples"]),
         )
 
     @cached_property
@@ -160,7 +159,13 @@ def _extent(data: Any, where: str) -> tuple[int, str]:
     return size, _text(digest, f"{where}: sha256")
 
 
-def _entry(data: Any) -> Entry:
+def shard_of(data: Any) -> Shard:
+    """A shard as JSON, of the right types."""
+    return Shard(_text(data["name"], "shard"), *_extent(data, f"shard {data['name']!r}"))
+
+
+def entry_of(data: Any) -> Entry:
+    """A sample as JSON, of the right types."""
     key = _text(data["key"], "key")
     members = {suffix: Member(*_extent(m, f"sample {key!r}, {suffix}")) for suffix, m in data["members"].items()}
     return Entry(key, _text(data["shard"], f"sample {key!r}: shard"), members)

@@ -1,26 +1,17 @@
 """One sample as bytes: how it is written into the members of a shard, and how it is read back without trusting them."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from datamodules.manifest import IMAGE_FORMATS, Manifest, Member
+from datamodules.pictures import MAX_PIXELS, decode_image, encode_image
 from datamodules.rle import check_rle, plain
 from datamodules.sample import RLE, Sample
-
-MAX_PIXELS = 1 << 26
-"""Pixels that an image may have unless the user allows more."""
-
-_ENCODING: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95},
-    "PNG": {"optimize": True},
-    "WEBP": {"lossless": True, "quality": 100},
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +51,7 @@ def encode(record: Record, vocabulary: Sequence[str]) -> dict[str, bytes]:
     """The members of a record by suffix, checked exactly as a reader will check them."""
     if record.suffix not in IMAGE_FORMATS:
         raise ValueError(f"image suffix {record.suffix!r} is none of {sorted(IMAGE_FORMATS)}")
-    image = record.image if isinstance(record.image, bytes) else _encode_image(record.image, record.suffix)
+    image = record.image if isinstance(record.image, bytes) else encode_image(record.image, record.suffix)
     width, height = decode_image(image, record.suffix, max_pixels=MAX_PIXELS).size
     content = {
         "height": height,
@@ -76,17 +67,6 @@ def encode(record: Record, vocabulary: Sequence[str]) -> dict[str, bytes]:
     data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     decode_facts(data, vocabulary)
     return {record.suffix: image, "json": data}
-
-
-def decode_image(data: bytes, suffix: str, *, max_pixels: int) -> Image.Image:
-    """The picture in RGB, or an error that says what is wrong; its size is known before anything is unpacked."""
-    try:
-        with Image.open(io.BytesIO(data), formats=[IMAGE_FORMATS[suffix]]) as image:
-            if image.width * image.height > max_pixels:
-                raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels}")
-            return image.convert("RGB")
-    except UnidentifiedImageError as error:
-        raise ValueError(f"no readable {IMAGE_FORMATS[suffix]} image") from error
 
 
 def decode_facts(data: bytes, vocabulary: Sequence[str]) -> Facts:
@@ -121,7 +101,7 @@ def decode(manifest: Manifest, index: int, members: Mapping[str, bytes], prompt:
     entry = manifest.samples[index]
     try:
         for suffix, member in entry.members.items():
-            _verify(suffix, member, members.get(suffix))
+            verify(suffix, member, members.get(suffix))
         facts = decode_facts(members["json"], manifest.categories)
         image = decode_image(members[entry.image_suffix], entry.image_suffix, max_pixels=max_pixels)
         told = (facts.width, facts.height)
@@ -142,7 +122,8 @@ def decode(manifest: Manifest, index: int, members: Mapping[str, bytes], prompt:
     )
 
 
-def _verify(suffix: str, member: Member, data: bytes | None) -> None:
+def verify(suffix: str, member: Member, data: bytes | None) -> None:
+    """Refuse a member that differs from what the manifest says of it."""
     if data is None:
         raise ValueError(f"member {suffix} is missing")
     _check(len(data) == member.size, f"member {suffix} has not the size that the manifest says")
@@ -164,15 +145,13 @@ def failed(manifest: Manifest, index: int, reason: str, prompt: str | None) -> S
 
 def describe(error: Exception) -> str:
     """One short line without control characters."""
-    text = "".join(character if character.isprintable() else " " for character in str(error))
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    return (kind + " ".join(text.split()))[:300]
+    return (kind + printable(str(error)))[:300]
 
 
-def _encode_image(image: Image.Image, suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, IMAGE_FORMATS[suffix], **_ENCODING[IMAGE_FORMATS[suffix]])
-    return buffer.getvalue()
+def printable(text: str) -> str:
+    """`text` on one line, without anything that a terminal would obey."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _is_texts(value: Any) -> bool:

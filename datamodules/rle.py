@@ -1,7 +1,17 @@
-"""Masks as COCO run-length encodings: checked before any C code unpacks them."""
+"""Masks as COCO run-length encodings: checked before any C code unpacks them, made from every published form."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+from pycocotools import mask as coco
+
+from datamodules.sample import RLE
+
+REACH = 16
+"""A polygon may leave the image by so many times its longer side; pycocotools' work and memory grow with the reach."""
 
 
 def plain(rle: Mapping[str, Any]) -> dict[str, Any]:
@@ -13,6 +23,56 @@ def plain(rle: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def encode_mask(mask: Bool[np.ndarray, "height width"]) -> RLE:
+    """A mask as RLE."""
+    return plain(coco.encode(np.asfortranarray(mask, dtype=np.uint8)))
+
+
+def area(rle: RLE) -> int:
+    """Pixels that the mask covers."""
+    return int(coco.area(rle))
+
+
+def union(masks: Sequence[RLE], height: int, width: int) -> RLE:
+    """All pixels that any of the masks covers, each sound and of that size; of no masks: none."""
+    if len(masks) == 1:
+        return plain(masks[0])
+    return plain(coco.merge(list(masks))) if masks else encode_mask(np.zeros((height, width), bool))
+
+
+def from_segmentation(segmentation: Any, height: int, width: int) -> tuple[RLE, int]:
+    """The RLE of a COCO `segmentation`, and how many of its polygons have no area.
+
+    Polygons, compressed and uncompressed RLE are read, with the pixels that pycocotools gives them. A polygon of fewer
+    than three points covers nothing (pycocotools takes one of two points for a box). One that leaves the image is cut
+    at its edge. Raises ValueError for anything else.
+    """
+    if isinstance(segmentation, Mapping):
+        if isinstance(segmentation.get("counts"), list):
+            return plain(_packed(segmentation, height, width)), 0
+        rle = {name: segmentation.get(name) for name in ("size", "counts")}
+        check_rle(rle, height, width, "segmentation")
+        return rle, 0
+    _check(isinstance(segmentation, list), "the segmentation is neither polygons nor RLE")
+    limit = REACH * max(height, width)
+    for polygon in segmentation:
+        numbers = isinstance(polygon, list) and all(type(number) in (int, float) for number in polygon)
+        _check(numbers and len(polygon) % 2 == 0, "a polygon is no list of pairs of numbers")
+        _check(all(math.isfinite(n) and abs(n) <= limit for n in polygon), "a polygon reaches far outside the image")
+    areas = [polygon for polygon in segmentation if len(polygon) >= 6]
+    rles = [plain(rle) for rle in coco.frPyObjects(areas, height, width)] if areas else []
+    return union(rles, height, width), len(segmentation) - len(areas)
+
+
+def _packed(segmentation: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
+    """Uncompressed RLE, compressed."""
+    runs, size = segmentation["counts"], segmentation.get("size")
+    _check(size == [height, width], f"the segmentation has size {size}, the image {[height, width]}")
+    whole = all(type(run) is int and run >= 0 for run in runs) and sum(runs) == height * width
+    _check(whole, "the runs of the segmentation do not fill the image")
+    return dict(coco.frPyObjects({"size": [height, width], "counts": runs}, height, width))
+
+
 def check_rle(rle: Any, height: int, width: int, name: str) -> None:
     """A mask of the image's size whose runs fill it exactly: pycocotools writes past its memory otherwise."""
     _check(isinstance(rle, dict) and rle.keys() == {"size", "counts"}, f"mask {name!r} is no RLE")
@@ -22,33 +82,28 @@ def check_rle(rle: Any, height: int, width: int, name: str) -> None:
     )
     _check(isinstance(rle["counts"], str), f"mask {name!r}: counts is no compressed RLE")
     runs = _runs(rle["counts"], limit=height * width)
-    _check(runs is not None and sum(runs) == height * width, f"mask {name!r}: its runs do not fill the image")
+    _check(runs is not None and runs.sum() == height * width, f"mask {name!r}: its runs do not fill the image")
 
 
-def _runs(counts: str, limit: int) -> list[int] | None:
-    """Run lengths of COCO's compressed RLE: 5 bits a character, differences from the fourth run on.
+def _runs(counts: str, limit: int) -> Int[np.ndarray, " runs"] | None:
+    """Run lengths of COCO's compressed RLE: 5 bits a character, the least first, bit 5 where the number goes on;
+    from the fourth run on the difference to the run before the last.
 
-    None: malformed, a run longer than `limit` pixels, or more runs than that many pixels can have (the first may be
-    empty, so one more).
+    None: malformed, a run longer than `limit` pixels, or more runs or characters than that many pixels can have (the
+    first run may be empty, so one more; a run of n pixels adds at most 1 + n / 8 characters).
     """
-    runs: list[int] = []
-    value = shift = 0
-    for character in counts:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 35:
-            return None
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        value += runs[-2] if len(runs) > 2 else 0
-        if not 0 <= value <= limit or len(runs) > limit:
-            return None
-        runs.append(value)
-        value = shift = 0
-    return None if shift else runs
+    if not counts or not counts.isascii() or len(counts) > 2 * limit + 2:
+        return None
+    bits = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
+    ends = np.flatnonzero(bits & 32 == 0)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if (bits < 0).any() or (bits > 63).any() or bits[-1] & 32 or lengths.max() > 8 or len(ends) > limit + 1:
+        return None
+    shifts = 5 * (np.arange(len(bits)) - np.repeat(starts, lengths))
+    runs = np.add.reduceat((bits & 31) << shifts, starts) - ((bits[ends] & 16) << 1 << shifts[ends])
+    runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
+    return runs if ((runs >= 0) & (runs <= limit)).all() else None
 
 
 def _check(condition: object, message: str) -> None:

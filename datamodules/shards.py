@@ -19,7 +19,8 @@ import webdataset as wds
 from webdataset.tariterators import group_by_keys
 
 from datamodules.manifest import FILE, SUFFIXES, Entry, Manifest, Member, Shard, check_name
-from datamodules.record import MAX_PIXELS, Record, decode, describe, encode, failed
+from datamodules.pictures import MAX_PIXELS
+from datamodules.record import Record, decode, describe, encode, failed
 from datamodules.sample import Sample
 
 
@@ -49,45 +50,92 @@ def write_shards(
     """
     if per_shard < 1:
         raise ValueError(f"per_shard must be at least 1, got {per_shard}")
-    check_name(name)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    stream = iter(records)
-    parts: dict[Path, Path] = {}
-    shards: list[Shard] = []
-    entries: list[Entry] = []
+    writer = ShardWriter(folder, name, prompt=prompt, categories=categories)
+    members = ((record.key, _encoded(record, categories)) for record in records)
     try:
-        while first := list(islice(stream, 1)):
-            path = folder / f"{name}-{len(shards):05d}.tar"
-            part = path.with_name(f".{path.name}.part")
-            parts[part] = path
-            with open(part, "wb") as file, wds.TarWriter(file, user="", group="", mtime=0, encoder=False) as tar:
-                chunk = chain(first, islice(stream, per_shard - 1))
-                entries.extend(_write_record(tar, path.name, record, categories) for record in chunk)
-            shards.append(_shard(path.name, part))
-        manifest = Manifest(name, prompt, tuple(categories), tuple(shards), tuple(entries))
-        for part, path in parts.items():
-            os.replace(part, path)
+        while writer.write(islice(members, per_shard)):
+            pass
+        return writer.publish()
     finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
-    manifest.save(folder / FILE)
-    return manifest
+        writer.discard()
 
 
-def _shard(name: str, path: Path) -> Shard:
-    with open(path, "rb") as file:
-        return Shard(name, path.stat().st_size, file_digest(file, "sha256").hexdigest())
-
-
-def _write_record(tar: wds.TarWriter, shard: str, record: Record, categories: Sequence[str]) -> Entry:
+def _encoded(record: Record, categories: Sequence[str]) -> dict[str, bytes]:
     try:
-        members = encode(record, categories)
+        return encode(record, categories)
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise ValueError(f"record {record.key!r}: {error}") from error
-    tar.write({"__key__": record.key, **members})
-    sums = {suffix: Member(len(data), sha256(data).hexdigest()) for suffix, data in members.items()}
-    return Entry(record.key, shard, sums)
+
+
+class ShardWriter:
+    """Shards under way. Each waits, whole, under a hidden name until all get their own at once."""
+
+    def __init__(self, folder: str | Path, name: str, *, prompt: str, categories: Sequence[str] = ()) -> None:
+        check_name(name)
+        self.folder, self.name, self.prompt, self.categories = Path(folder), name, prompt, tuple(categories)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.shards: list[Shard] = []
+        self.entries: list[Entry] = []
+
+    def write(self, samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[Entry]:
+        """One more shard of these keys and members; nothing where there are none."""
+        stream = iter(samples)
+        first = list(islice(stream, 1))
+        if not first:
+            return []
+        name = f"{self.name}-{len(self.shards):05d}.tar"
+        part = self._part(name)
+        try:
+            with open(part, "wb") as file, wds.TarWriter(file, user="", group="", mtime=0, encoder=False) as tar:
+                entries = [_write(tar, name, key, members) for key, members in chain(first, stream)]
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        self._add(Shard(name, part.stat().st_size, _sha256(part)), entries)
+        return entries
+
+    def adopt(self, shard: Shard, entries: Sequence[Entry]) -> bool:
+        """Take over a shard that an earlier writer finished; False where it is not there as it was."""
+        path = next((path for path in (self._part(shard.name), self.folder / shard.name) if path.is_file()), None)
+        if path is None or path.stat().st_size != shard.size or _sha256(path) != shard.sha256:
+            return False
+        self._add(shard, entries)
+        return True
+
+    def _add(self, shard: Shard, entries: Sequence[Entry]) -> None:
+        self.shards.append(shard)
+        self.entries.extend(entries)
+
+    def manifest(self) -> Manifest:
+        """Of what has been written so far."""
+        return Manifest(self.name, self.prompt, self.categories, tuple(self.shards), tuple(self.entries))
+
+    def publish(self) -> Manifest:
+        """Give the shards their names, and write the manifest last."""
+        manifest = self.manifest()
+        for shard in self.shards:
+            if (part := self._part(shard.name)).is_file():
+                os.replace(part, self.folder / shard.name)
+        manifest.save(self.folder / FILE)
+        return manifest
+
+    def discard(self) -> None:
+        """Remove what has not been published."""
+        for shard in self.shards:
+            self._part(shard.name).unlink(missing_ok=True)
+
+    def _part(self, name: str) -> Path:
+        return self.folder / f".{name}.part"
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _write(tar: wds.TarWriter, shard: str, key: str, members: Mapping[str, bytes]) -> Entry:
+    tar.write({"__key__": key, **members})
+    return Entry(key, shard, {suffix: Member(len(data), sha256(data).hexdigest()) for suffix, data in members.items()})
 
 
 def read(
@@ -135,13 +183,19 @@ def _groups(path: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, dic
         raise ShardError(f"the shard is damaged: {describe(error)}") from error
 
 
+def walk(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar, to its end. Raises ValueError for one that would be walked for ever."""
+    for info in tar:
+        if tar.offset <= info.offset:
+            raise ValueError("a member's size leads backwards")
+        yield info
+
+
 def _members(tar: tarfile.TarFile, wanted: Mapping[str, Member]) -> Iterator[dict[str, Any]]:
     """The wanted files, each once, and never more of one than the manifest promises (plus a byte that betrays it)."""
     seen: set[str] = set()
     try:
-        for info in tar:
-            if tar.offset <= info.offset:
-                raise ValueError("a member's size leads backwards")
+        for info in walk(tar):
             file = tar.extractfile(info) if info.isreg() and info.name in wanted and info.name not in seen else None
             if file is not None:
                 seen.add(info.name)

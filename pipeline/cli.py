@@ -169,7 +169,9 @@ class Job:
     def data_options(self) -> dict[str, Any]:
         """The data's options that may change a row; the others are the manifest's path, the loader and the cut."""
         options = self.config.data.init_args.as_dict()
-        return {n: v for n, v in options.items() if n not in ("manifest", "num_workers", "batch_size", "limit")}
+        return {
+            n: v for n, v in options.items() if n not in ("manifest", "paths", "num_workers", "batch_size", "limit")
+        }
 
     def explainer_parameters(self) -> dict[str, Any]:
         """Class and every parameter of each explainer, as they were resolved."""

@@ -133,7 +133,10 @@ class Evaluation:
         fingerprints.write_json(self.run_dir / "timing.json", summary.timing(rows))
         if counted is not None:
             check(counted, found)
-        table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
+        if found["ground_truth"] or not found["samples"]["scored"]:
+            table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
+        else:
+            table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
         self.board.publish()
         print(f"run folder: {self.run_dir}")
         if bare := self.undrawn(rows):
@@ -143,7 +146,7 @@ class Evaluation:
             )
         bad = [row for row in rows.values() if row.error]
         for row in bad[:5]:
-            sys.stderr.write(f"run_eval.py: quarantined {row.key}: {row.error}\n")
+            sys.stderr.write(f"run_eval.py: quarantined {row.key}: {table.printable(row.error or '')}\n")
         if len(bad) > self.config.max_bad:
             sys.stderr.write(f"run_eval.py: {len(bad)} samples quarantined; --max_bad is {self.config.max_bad}\n")
             return TOO_MANY_BAD

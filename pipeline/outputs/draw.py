@@ -27,7 +27,7 @@ Maps = Mapping[str, UInt8[np.ndarray, "_ _ _"]]
 
 @dataclass(frozen=True)
 class Shown:
-    """A word of the answer that has a column in the panel; `category` is None for a function word."""
+    """A word of the answer that has a column in the panel; `category` is None where it is not held to name one."""
 
     first_word: int
     word: Spoken
@@ -49,7 +49,10 @@ def sample(folder: Path, drawn: Sample, row: Row, maps: Maps, box: Box = WHOLE) 
 
 
 def shown(row: Row, limit: int = 5) -> list[Shown]:
-    """At most `limit` object words, and one function word: the first after an object, or the first of all."""
+    """At most `limit` object words, and one function word: the first after an object, or the first of all.
+
+    Without ground truth no word is known to name an object; the first nouns take their place.
+    """
     found: dict[int, str] = {}
     for profiles in row.explainers.values():
         entries = profiles.get(PROFILE, Entries())
@@ -57,9 +60,14 @@ def shown(row: Row, limit: int = 5) -> list[Shown]:
         for first, category in [*matches, *((entry.first, entry.category) for entry in entries.absent)]:
             found.setdefault(first, category)
     chosen = sorted(found)[:limit]
+    if not row.explainers:
+        chosen = [at for at, word in enumerate(row.spoken) if word.label == "noun"][:limit]
     functions = [at for at, word in enumerate(row.spoken) if word.label == "function"]
     later = [at for at in functions if chosen and at > chosen[0]]
-    words = [Shown(at, phrase(row.spoken, at, found[at]), found[at]) for at in chosen]
+    words = [
+        Shown(at, phrase(row.spoken, at, found[at]), found[at]) if at in found else Shown(at, row.spoken[at], None)
+        for at in chosen
+    ]
     return words + [Shown(at, row.spoken[at], None) for at in (later or functions)[:1]]
 
 

@@ -66,6 +66,7 @@ def summarise(
                 for name in explainers
             },
             "samples": {"expected": len(expected), "scored": len(scored), "quarantined": len(rows) - len(scored)},
+            "ground_truth": sum(bool(row.explainers) for row in scored),
             "quarantine": dict(reasons),
             "objects": {profile: _objects(scored, explainers, profile) for profile in PROFILES},
             "words": {

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.outputs.records import Row
+
 REPORTED = Path(__file__).parents[2] / "assets" / "reported.csv"
 COLUMNS = {"f1_iou": "F1-IoU", "obj_iou": "Obj-IoU", "func_iou": "Func-IoU", "punct_iou": "Punct-IoU"} | {
     "pointing": "Pointing"
@@ -46,6 +48,20 @@ def show(
     captions = [f"{name} {_percent(figure['value'])}" for name, figure in summary["captions"].items()]
     if captions:
         console.print(Text("captions: " + " · ".join(captions)))
+
+
+def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20, file: Any = None) -> None:
+    """Print what the model said, where nothing is known of the images that could be scored."""
+    said = sorted((row for row in rows.values() if row.answer), key=lambda row: row.index)
+    lines = [f"\n{model} on {dataset}: {len(said)} of {len(rows)} images captioned; no ground truth, so no figures"]
+    lines += [f"{row.index:5d}  {row.key}: {printable(row.answer['text'])}" for row in said[:limit] if row.answer]
+    lines += [f"       and {len(said) - limit} more in rows.*.jsonl"] if len(said) > limit else []
+    print(*lines, sep="\n", file=file)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without anything that a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 PAPER = {"tam_compat": "tam"}

@@ -105,6 +105,12 @@ def test_an_absent_dataset_is_refused_at_once(tmp_path: Path) -> None:
         ShardDataModule(str(tmp_path / "manifest.json"))
 
 
+@pytest.mark.parametrize("address", ["pipe:touch canary", "https://127.0.0.1:9/manifest.json", "s3://x/manifest.json"])
+def test_an_address_is_refused_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=f"^manifest: '{address}' is an address; shards are read from local files"):
+        ShardDataModule(address)
+
+
 @pytest.mark.skipif(not MANIFEST.exists(), reason="the embedded dataset is not built")
 def test_the_embedded_default() -> None:
     data = DemoDataModule(limit=16, batch_size=8)

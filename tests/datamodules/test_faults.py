@@ -2,10 +2,7 @@
 
 import io
 import json
-import struct
 import tarfile
-import zlib
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from datamodules.manifest import Entry, Manifest, Member, Shard
 from datamodules.sample import Sample
 from datamodules.shards import read
 from tests.datamodules.builder import build
+from tests.datamodules.damage import cut, offset, overwrite, png, rewrite
 
 COUNT, SHARD = 8, "toy-00000.tar"
 
@@ -37,35 +35,6 @@ def check(manifest: Manifest, shard: Path, bad: dict[int, str]) -> None:
             assert sample.masks is None
             assert sample.error.startswith(f"{shard.name}: {sample.key}: ")
             assert bad[sample.index] in sample.error
-
-
-def offset(shard: Path, member: str) -> tuple[int, int]:
-    """Where a member's header and its content begin."""
-    with tarfile.open(shard) as tar:
-        info = tar.getmember(member)
-        return info.offset, info.offset_data
-
-
-def overwrite(shard: Path, position: int, data: bytes) -> None:
-    blob = bytearray(shard.read_bytes())
-    blob[position : position + len(data)] = data
-    shard.write_bytes(blob)
-
-
-def cut(shard: Path, position: int) -> None:
-    shard.write_bytes(shard.read_bytes()[:position])
-
-
-def rewrite(shard: Path, change: Callable[[list[tuple[str, bytes]]], Any]) -> None:
-    """The shard with its list of members changed."""
-    with tarfile.open(shard) as tar:
-        members = [(info.name, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
-    change(members)
-    with tarfile.open(shard, "w") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
 
 
 def test_a_flipped_byte(data: tuple[Manifest, Path]) -> None:
@@ -151,6 +120,55 @@ def test_a_longer_member(data: tuple[Manifest, Path]) -> None:
     check(*data, {1: "member json has not the size"})
 
 
+def test_shards_in_each_others_place(data: tuple[Manifest, Path]) -> None:
+    other = data[1].with_name("toy-00001.tar")
+    first, second = data[1].read_bytes(), other.read_bytes()
+    data[1].write_bytes(second)
+    other.write_bytes(first)
+    samples = list(read(data[0], data[1].parent, range(COUNT)))
+    assert [sample.index for sample in samples] == list(range(COUNT))
+    assert all(sample.error and "the shard ends before it" in sample.error for sample in samples)
+
+
+def test_contents_of_two_samples_in_each_others_place(data: tuple[Manifest, Path]) -> None:
+    def swap(members: list[tuple[str, bytes]]) -> None:
+        members[1], members[3] = (members[1][0], members[3][1]), (members[3][0], members[1][1])
+
+    rewrite(data[1], swap)
+    check(*data, {0: "member png has not the", 1: "member png has not the"})
+
+
+def test_another_key(data: tuple[Manifest, Path]) -> None:
+    rewrite(data[1], lambda members: members.__setitem__(2, ("0001x.json", members[2][1])))
+    check(*data, {1: "member json is missing"})
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_a_member_that_is_no_file(data: tuple[Manifest, Path], kind: bytes) -> None:
+    secret = data[1].with_name("secret")
+    secret.write_text("secret")
+    with tarfile.open(data[1]) as tar:
+        members = [(info, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
+    with tarfile.open(data[1], "w") as tar:
+        for info, content in members:
+            if info.name == "0001.json":
+                info.type, info.linkname, info.size, content = kind, str(secret), 0, b""
+            tar.addfile(info, io.BytesIO(content))
+    check(*data, {1: "member json is missing"})
+
+
+def test_bytes_after_the_end(data: tuple[Manifest, Path]) -> None:
+    """Of a sound shard nothing is lost; `verify` finds them."""
+    data[1].write_bytes(data[1].read_bytes() + b"MZ" * 5000)
+    check(*data, {})
+
+
+def test_a_folder_in_the_place_of_a_shard(data: tuple[Manifest, Path]) -> None:
+    data[1].unlink()
+    data[1].mkdir()
+    check(*data, dict.fromkeys([0, 1, 2, 3], "there is no such shard"))
+
+
 def test_what_the_manifest_does_not_name_is_never_read(data: tuple[Manifest, Path]) -> None:
     rewrite(data[1], lambda members: members.insert(2, ("0001.pyd", b"cos\nsystem\n(S'exit 1'\ntR.")))
     rewrite(data[1], lambda members: members.extend([("../../x.json", b"{}"), ("0000.json", b"{}")]))
@@ -170,17 +188,6 @@ def alone(folder: Path, members: dict[str, bytes], max_pixels: int = 1 << 26) ->
     manifest = Manifest("toy", "?", ("cat",), (Shard("toy.tar", 0, sha256().hexdigest()),), (entry,))
     (sample,) = read(manifest, folder, [0], max_pixels=max_pixels)
     return sample
-
-
-def png(width: int, height: int) -> bytes:
-    """A black picture of any size in few bytes."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    rows = zlib.compress(bytes((width // 8 + 1) * min(height, 64)), 9)
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 GOOD = {"height": 2, "width": 8}

@@ -148,3 +148,16 @@ def test_without_masks_there_are_pictures_all_the_same(tmp_path: Path):
     assert (tmp_path / "panel.png").exists()
     with pytest.raises(ValueError, match="without an image"):
         draw.sample(tmp_path, Sample("k", 7, None, "?"), ROW, MAPS)
+
+
+def test_without_ground_truth_the_first_nouns_are_shown(tmp_path: Path):
+    unscored = Row("k", 7, answer(), WORDS)
+    nouns = [at for at, word in enumerate(unscored.spoken) if word.label == "noun"]
+    assert nouns
+    words = draw.shown(unscored)
+    assert [word.first_word for word in words][: len(nouns)] == nouns
+    assert all(word.category is None for word in words)
+    draw.sample(tmp_path, Sample("k", 7, Image.new("RGB", (80, 60)), "?"), unscored, MAPS)
+    assert (tmp_path / "panel.png").stat().st_size > 1000
+    columns = [draw.column(unscored, word, MAPS) for word in words]
+    assert [column.figures["cam"] for column in columns] == [""] * len(words), "nothing is said to be absent"

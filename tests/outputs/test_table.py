@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.outputs.records import Row
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import beside, published, show
+from pipeline.outputs.table import beside, captions, published, show
 from tests.outputs.made import EXPLAINERS, rows
 
 ROWS = rows()
@@ -86,3 +87,17 @@ def test_many_explainers_show_only_the_pairs_with_the_best():
     pairs = [line for line in text.splitlines() if " - " in line]
     assert len(pairs) == 11
     assert all("e7" in line for line in pairs)
+
+
+def test_without_ground_truth_the_captions_are_shown_and_no_terminal_obeys_them():
+    said = {"text": "A \x1b[31mdog\x1b]0;owned\x07 <script>\u202e\nand.", "ids": [1], "pieces": ["A"], "ended": True}
+    rows = {f"k{at}": Row(f"k{at}", at, said) for at in range(25)} | {"bad": Row("bad", 25, error="OSError: x")}
+    file = io.StringIO()
+    captions(rows, "demo", "images", limit=20, file=file)
+    lines = file.getvalue().split("\n")
+    assert "25 of 26 images captioned; no ground truth, so no figures" in lines[1]
+    assert lines[2] == "    0  k0: A  [31mdog ]0;owned  <script>  and."
+    assert lines[22] == "       and 5 more in rows.*.jsonl"
+    assert all(line.isprintable() for line in lines)
+    assert summarise(rows, list(rows), EXPLAINERS, "hanta")["ground_truth"] == 0
+    assert SUMMARY["ground_truth"] == 40

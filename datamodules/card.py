@@ -1,0 +1,76 @@
+"""The card of a dataset: `card.json` for programs, `README.md` for people, `left_out.jsonl` for what is missing."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datamodules.journal import Tally
+from datamodules.sources.base import Source
+
+CARD, README, LEFT_OUT = "card.json", "README.md", "left_out.jsonl"
+
+
+def write_card(folder: Path, source: Source, tally: Tally, **more: Any) -> dict[str, Any]:
+    """Write the three files; the same conversion gives the same bytes. more: further facts of what was written."""
+    card = {
+        "name": source.name,
+        "prompt": source.prompt,
+        "categories": len(source.categories) or "of each image its own",
+        "licence": source.licence,
+        "sources": dict(source.files),
+        "options": dict(source.options),
+        "records": {
+            "read": tally.done,
+            "written": tally.counts["samples"],
+            "left out": len(tally.left_out),
+            "expected by the protocol": source.expected,
+        },
+        "counts": dict(tally.counts),
+        "notes": dict(tally.notes),
+        **more,
+    }
+    write_left_out(folder, tally)
+    text = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    (folder / README).write_text(readme(card), encoding="utf-8")
+    return card
+
+
+def write_left_out(folder: Path, tally: Tally) -> None:
+    """A line for each record that gave no sample: its name and the reason."""
+    lines = [json.dumps(line, sort_keys=True) + "\n" for line in tally.left_out]
+    (folder / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
+
+
+def readme(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+
+    def table(title: str, rows: Mapping[str, Any]) -> list[str]:
+        body = [f"| {_plain(name)} | {_plain(value)} |" for name, value in sorted(rows.items())]
+        return [f"## {title}", "", "| | |", "|---|---|", *body, ""] if body else []
+
+    records = {name: value for name, value in card["records"].items() if value is not None}
+    return "\n".join(
+        [
+            f"# {card['name']}",
+            "",
+            f"Question: *{_plain(card['prompt'])}* Categories: {card['categories']}. {card['licence']}",
+            "",
+            *table("Records", records),
+            *table("Counts", card["counts"]),
+            *table("What was odd", card["notes"]),
+            *table("Options", card["options"]),
+            *table("Source files, sha256", card["sources"]),
+            *table("Layout", card.get("layout", {})),
+            "Images are the published bytes, unchanged; `manifest.json`, where there is one, holds the sha256 of each. "
+            f"Records left out stand in `{LEFT_OUT}`, each with its reason. "
+            "`python -m datamodules.verify` checks a folder of shards against its manifest.",
+            "",
+        ]
+    )
+
+
+def _plain(value: Any) -> str:
+    """Text of strangers, without anything that Markdown or a browser would act upon."""
+    return "".join(c if c.isprintable() and c not in "|<>`[]*_" else " " for c in str(value))

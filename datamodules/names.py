@@ -1,0 +1,79 @@
+"""Names: of objects, as captions are searched for them; of samples, as keys; of files, as a stranger may give them."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+_LEADING = """
+a an the this that these those some any each every another both all several many few no either neither
+my your his her its our their whose
+one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand
+"""
+LEADING = frozenset(_LEADING.split())
+"""Determiners, possessives and numbers."""
+_NUMBER = re.compile(r"\d[\d.,]*")
+_PANOPTIC = re.compile(r"-(?:merged|other|stuff)$")
+_AROUND = " \t\r\n\"'“”‘’.,;:!?()[]"
+_HYPHENS = str.maketrans(dict.fromkeys("-\u2010\u2011", " "))
+
+
+def normalise(phrase: str) -> str:
+    """The name that a phrase is looked up by; "" where it has no word.
+
+    Lower case; the panoptic suffixes -merged, -other and -stuff removed, then hyphens to spaces; leading determiners,
+    possessives and numbers dropped, as long as a word remains.
+
+    >>> normalise("The two T-shirts"), normalise("wall-other-merged"), normalise("his")
+    ('t shirts', 'wall', 'his')
+    """
+    text = phrase.lower().strip(_AROUND)
+    while (cut := _PANOPTIC.sub("", text)) != text:
+        text = cut
+    words = text.translate(_HYPHENS).split()
+    while len(words) > 1 and (words[0] in LEADING or _NUMBER.fullmatch(words[0])):
+        del words[0]
+    name = " ".join(words).strip(_AROUND)
+    return name if any(character.isalnum() for character in name) else ""
+
+
+def keys(files: Sequence[str]) -> list[str]:
+    """A key for every file name, the same for the same set of names in any order.
+
+    It is the name without folder and ending, where that is a key and belongs to one of the names alone; else what of
+    the whole name can stand in a key, and the beginning of its sha256.
+
+    >>> keys(["b/1.jpg", "b/2.jpg", "c/2.jpg"])
+    ['1', 'b_2-31f7b62c', 'c_2-db801252']
+    """
+    stems = {name: _stem(name.rpartition("/")[2]) for name in set(files)}
+    owners = Counter(stems.values())
+    made = {}
+    for name, stem in stems.items():
+        if owners[stem] > 1 or not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", stem):
+            digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            stem = re.sub(r"[^A-Za-z0-9_-]", "_", _stem(name))[:80] + f"-{digest}"
+        made[name] = stem
+    if len(set(made.values())) != len(made):
+        raise ValueError("two file names give the same key")
+    return [made[name] for name in files]
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.\w+$", "", name, flags=re.ASCII)
+
+
+def inside(folders: Sequence[Path], name: object) -> Path:
+    """The file of that name in the first of the folders that has it. Raises ValueError for a name that leads out of
+    them, and FileNotFoundError."""
+    if not isinstance(name, str):
+        raise ValueError(f"file name {name!r} is no text")
+    path = PurePosixPath(name)
+    if not name.isprintable() or not path.parts or path.is_absolute() or ".." in path.parts or set("\\:") & set(name):
+        raise ValueError(f"file name {name!r} is refused: it could lead out of its folder")
+    for folder in folders:
+        if (found := folder / path).is_file():
+            return found
+    raise FileNotFoundError(f"there is no file {name!r}")

@@ -1,0 +1,98 @@
+"""Pictures as bytes: which format they are in, and how they become RGB without being trusted."""
+
+import io
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import Transpose as T
+
+from datamodules.manifest import IMAGE_FORMATS
+
+MAX_PIXELS = 1 << 26
+"""Pixels that an image may have unless the user allows more."""
+ORIENTATION = 0x0112
+"""The EXIF tag."""
+
+_TURNS = dict(enumerate((T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM, T.TRANSPOSE), 2))
+_TURNS |= dict(enumerate((T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90), 6))
+_SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+_ENCODING: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95},
+    "PNG": {"optimize": True},
+    "WEBP": {"lossless": True, "quality": 100},
+}
+
+
+def decode_image(data: bytes, suffix: str | None = None, *, max_pixels: int) -> Image.Image:
+    """The picture in RGB, or an error that says what is wrong; its size is known before anything is unpacked.
+
+    suffix: the format that it must have; None takes any that a shard may hold. Alpha is dropped, 16 bits become 8, the
+    orientation that EXIF asks for is not applied.
+    """
+    formats = _SUFFIX.keys() - {"MPO"} if suffix is None else {IMAGE_FORMATS[suffix]}
+    with _open(data, formats) as image:
+        if image.width * image.height > max_pixels:
+            raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels}")
+        return rgb(image)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Any picture in RGB. Of 16 bits the upper eight are kept: Pillow does so for colour, but clips grey to white."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as its EXIF orientation asks for it to be shown."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def encode_image(image: Image.Image, suffix: str) -> bytes:
+    """The picture in the format of `suffix`."""
+    buffer = io.BytesIO()
+    image.save(buffer, IMAGE_FORMATS[suffix], **_ENCODING[IMAGE_FORMATS[suffix]])
+    return buffer.getvalue()
+
+
+def inspect(data: bytes) -> tuple[str, tuple[int, int], dict[str, Any]]:
+    """Suffix, (width, height) and what else the header says: mode, and the orientation that EXIF asks for, if any."""
+    with _open(data, _SUFFIX.keys() - {"MPO"}) as image:
+        facts: dict[str, Any] = {"mode": image.mode}
+        try:
+            orientation = image.getexif().get(ORIENTATION)
+        except Exception:  # EXIF that cannot be read says nothing; the picture may be sound
+            orientation = None
+        if isinstance(orientation, int):
+            facts["exif_orientation"] = orientation
+        return _SUFFIX[str(image.format)], image.size, facts
+
+
+def _open(data: bytes, formats: Collection[str]) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=sorted(formats))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"no readable {' or '.join(sorted(formats))} image") from error
+
+
+def read_labels(data: bytes, *, panoptic: bool = False) -> Int[np.ndarray, "height width"]:
+    """A label image: the number that each pixel holds.
+
+    Grey of 8 or 16 bits, an index into a palette, or grey kept in colour channels; with `panoptic` colour channels hold
+    R + 256 G + 65536 B.
+    """
+    with _open(data, {"PNG"}) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels exceed {MAX_PIXELS}")
+        pixels = np.asarray(image).astype(np.int32)
+        colour = len(image.getbands()) - ("A" in image.getbands())
+    if pixels.ndim == 2:
+        return pixels
+    if panoptic and colour == 3:
+        return pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
+    if (pixels[..., :colour] != pixels[..., :1]).any():
+        raise ValueError("a label image in colour says no numbers")
+    return pixels[..., 0]

@@ -1,0 +1,1 @@
+"""Published datasets, each a sequence of records."""

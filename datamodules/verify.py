@@ -1,0 +1,95 @@
+"""Every byte of a folder of shards against its manifest:  python -m datamodules.verify DIR
+
+One line for each finding, with shard and key; exit status 1 where there is any, 2 where there is no readable manifest.
+"""
+
+import argparse
+import sys
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
+from datamodules.record import describe, printable
+from datamodules.shards import walk
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Print what is wrong; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m datamodules.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="the folder of manifest.json and its shards")
+    folder = parser.parse_args(args).folder
+    try:
+        manifest = Manifest.load(folder / FILE)
+    except ManifestError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    count = 0
+    for count, finding in enumerate(findings(manifest, folder), 1):  # noqa: B007
+        print(finding)
+    whole = f"{len(manifest.samples)} samples in {len(manifest.shards)} shards"
+    print(f"{whole}: {f'{count} findings' if count else 'every byte as the manifest says'}")
+    return 1 if count else 0
+
+
+def findings(manifest: Manifest, folder: Path) -> Iterator[str]:
+    """A line for everything in which shards and manifest differ: `shard: key: reason`, the key `-` where there is none.
+
+    Each line is printable text, whatever the shards hold.
+    """
+    wanted: dict[str, dict[str, Member]] = {shard.name: {} for shard in manifest.shards}
+    for entry in manifest.samples:
+        wanted[entry.shard].update({f"{entry.key}.{suffix}": member for suffix, member in entry.members.items()})
+    for shard in manifest.shards:
+        found = list(in_shard(folder / shard.name, shard, wanted[shard.name]))
+        yield from (f"{shard.name}: {printable(line)}" for line in found)
+    for path in sorted(folder.glob("*.tar")):
+        if path.name not in wanted:
+            yield f"{printable(path.name)}: -: the manifest knows no such shard"
+
+
+def in_shard(path: Path, shard: Shard, wanted: Mapping[str, Member]) -> Iterator[str]:
+    """What is wrong with one shard."""
+    if not path.is_file():
+        yield "-: there is no such shard"
+        return
+    size = path.stat().st_size
+    with open(path, "rb") as whole:
+        digest = file_digest(whole, "sha256").hexdigest()
+    if (size, digest) != (shard.size, shard.sha256):
+        yield f"-: {size} bytes and sha256 {digest[:12]}, the manifest says {shard.size} and {shard.sha256[:12]}"
+    left, at, placed = dict(wanted), "", True
+    order = iter(dict.fromkeys(name.rpartition(".")[0] for name in wanted))
+    try:
+        with open(path, "rb") as whole, tarfile.open(fileobj=whole, mode="r:") as tar:
+            for info in walk(tar):
+                key, _, suffix = info.name.rpartition(".")
+                member = left.get(info.name)
+                if member is None:
+                    yield f"{key}: member {suffix} " + ("stands twice" if info.name in wanted else "is not listed")
+                    continue
+                file = tar.extractfile(info) if info.isreg() and info.size == member.size else None
+                digest = sha256(file.read()).hexdigest() if file else ""
+                del left[info.name]
+                if key != at:
+                    at, placed = key, key in order  # which looks from the last key found on, as a reader does
+                if not placed:
+                    yield f"{key}: member {suffix} is not at its place"
+                elif not info.isreg():
+                    yield f"{key}: member {suffix} is no plain file"
+                elif info.size != member.size:
+                    yield f"{key}: member {suffix} has {info.size} bytes, the manifest says {member.size}"
+                elif digest != member.sha256:
+                    yield f"{key}: member {suffix} has not the sha256 that the manifest says"
+    except Exception as error:  # a damaged tar can raise anything; whatever it is, it is a finding
+        yield f"-: the shard is damaged: {describe(error)}"
+    for name in left:
+        key, _, suffix = name.rpartition(".")
+        yield f"{key}: member {suffix} is missing"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Whole runs on what users bring: pictures of their own, damaged shards, things that are meant to harm."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datamodules.demo import MANIFEST, DemoDataModule
+from datamodules.manifest import Manifest
+from datamodules.record import Record
+from datamodules.shards import write_shards
+from pipeline import cli
+from pipeline.outputs.records import read_rows
+from tests.datamodules.damage import offset, overwrite, rewrite
+
+ROOT = Path(__file__).resolve().parents[1]
+ENV = {**os.environ, "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+HARM = "\x1b]0;owned\x07\x1b[31m<script>alert(1)</script>\u202ered"
+"""A window title, a colour, a script and a turn of the reading direction."""
+
+
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "run_eval.py"), "--run_dir", str(folder), "--wandb.mode", "disabled"]
+    command += ["--explainers", "cam", "--batch_size", "4", *args]
+    return subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=600)
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def scenes(count: int) -> list[Any]:
+    """The first of the embedded scenes."""
+    return [sample for batch in DemoDataModule(limit=count).predict_dataloader() for sample in batch]
+
+
+def test_own_pictures_get_captions_maps_and_pictures_but_no_scores(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for sample in scenes(3):
+        sample.image.save(tmp_path / "photos" / f"{sample.key} <b>.png")
+    (tmp_path / "photos" / "broken\x1b[31m.png").write_bytes(b"nothing")
+    data = ["--data", "configs/data/images.yaml", "--data.paths", f"{tmp_path}/photos/*.png"]
+    folder = tmp_path / "run"
+    assert run(folder, *data).returncode == 4, "a picture that cannot be read is quarantined, and one is too many"
+    shutil.move(tmp_path / "photos", tmp_path / "elsewhere")
+    done = run(folder, "--data", "images", "--data.paths", str(tmp_path / "elsewhere"), "--max_bad", "1")
+    assert done.returncode == 0, done.stderr
+    assert "3 of 4 images captioned; no ground truth, so no figures" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    rows = sorted(read_rows(folder).values(), key=lambda row: row.index)
+    assert len(rows) == 4
+    assert "no readable" in (rows[0].error or "")
+    for row in rows[1:]:
+        assert row.answer is not None
+        assert row.answer["text"] in done.stdout
+        assert row.words
+        assert not row.explainers, "no scores"
+        assert not row.captions, "no scores"
+        figures = folder / "figures" / str(row.index)
+        assert np.asarray(Image.open(figures / "panel.png")).std() > 10
+        with np.load(figures / "maps.npz") as maps:
+            assert len(maps["cam"]) == len(row.answer["ids"])
+            assert maps["cam"].any()
+    found = summary(folder)
+    assert found["samples"] == {"expected": 4, "scored": 3, "quarantined": 1}
+    assert found["ground_truth"] == 0
+    assert all(figure["value"] is None for figure in found["explainers"]["cam"]["corrected"].values())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Eight scenes in shards of four, and a run over them."""
+    folder = tmp_path_factory.mktemp("whole")
+    records = [
+        Record(s.key, s.image, captions=[HARM, *s.captions], masks=s.masks, provenance={"title": HARM})
+        for s in scenes(8)
+    ]
+    manifest = Manifest.load(MANIFEST)
+    write_shards(folder / "data", "toy", records, prompt=manifest.prompt, categories=manifest.categories, per_shard=4)
+    done = run(folder / "run", "--data", "shards", "--data.manifest", str(folder / "data" / "manifest.json"))
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr, "captions of strangers reach no terminal"
+    return folder / "data", folder / "run"
+
+
+def test_of_damaged_shards_the_rest_is_scored_once_and_as_ever(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(whole[0], tmp_path / "data")
+    first, second = tmp_path / "data" / "toy-00000.tar", tmp_path / "data" / "toy-00001.tar"
+    keys = [entry.key for entry in Manifest.load(tmp_path / "data" / "manifest.json").samples]
+    overwrite(first, offset(first, f"{keys[1]}.png")[1] + 99, b"\x55\xaa\x55")
+    rewrite(first, lambda members: members.extend([(f"{keys[0]}.pyd", b"cos\nsystem\n"), ("../../x.json", b"{}")]))
+    overwrite(second, offset(second, f"{keys[6]}.json")[0] + 20, b"xxxx")
+    done = run(tmp_path / "run", "--data", "shards", "--data.manifest", str(tmp_path / "data" / "manifest.json"))
+    assert done.returncode == 4
+    rows, good = read_rows(tmp_path / "run"), read_rows(whole[1])
+    lines = (tmp_path / "run" / "rows.0.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["key"] for line in lines) == sorted(keys), "each once"
+    for index, key in enumerate(keys):
+        if index in (1, 6, 7):
+            shard = first if index == 1 else second
+            assert (rows[key].error or "").startswith(f"{shard.name}: {key}: ")
+            assert f"quarantined {key}: {shard.name}: {key}: " in done.stderr
+        else:
+            assert rows[key].error is None
+            assert rows[key].explainers == good[key].explainers
+    assert summary(tmp_path / "run")["samples"] == {"expected": 8, "scored": 5, "quarantined": 3}
+    assert not (tmp_path.parent / "x.json").exists()
+
+
+def test_a_caption_with_script_and_escapes_stays_text(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    data, folder = whole
+    with tarfile.open(data / "toy-00000.tar") as tar:
+        content = json.load(tar.extractfile(tar.getmembers()[0]))  # type: ignore[arg-type]
+    assert content["captions"][0] == HARM, "kept as it is"
+    for path in folder.rglob("*"):
+        if path.suffix in (".json", ".jsonl", ".yaml"):
+            assert "\x1b" not in path.read_text()
+    done = run(
+        tmp_path / "run",
+        *("--data", "shards", "--data.manifest", str(data / "manifest.json")),
+        *("--answers", "captions", "--limit", "2"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    (row, *_) = read_rows(tmp_path / "run").values()
+    assert row.answer is not None
+    assert "<script>" in row.answer["text"]
+    assert (tmp_path / "run" / "figures" / "0" / "panel.png").is_file()
+
+
+@pytest.mark.parametrize("option", ["--config", "--data", "--vlm", "--explainers"])
+@pytest.mark.parametrize("tag", ["apply:os.system [touch CANARY]", "new:subprocess.Popen [[touch, CANARY]]"])
+def test_a_python_tag_in_a_yaml_runs_nothing(
+    option: str, tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    canary, evil = tmp_path / "canary", tmp_path / "evil.yaml"
+    evil.write_text(f"class_path: !!python/object/{tag.replace('CANARY', str(canary))}\n")
+    with pytest.raises(SystemExit, match="2"):
+        cli.parse([option, str(evil)]).build()
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert "evil.yaml" in line or "python/object" in line
+    assert not canary.exists()
+
+
+def test_a_manifest_that_names_a_program_is_refused_in_one_line(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(whole[0], tmp_path / "data")
+    path = tmp_path / "data" / "manifest.json"
+    content = json.loads(path.read_text())
+    content["shards"][0]["name"] = "pipe:touch canary"
+    path.write_text(json.dumps(content))
+    done = run(tmp_path / "run", "--data", "shards", "--data.manifest", str(path))
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    assert f"{path}: shard 'pipe:touch canary': a plain file name is needed" in line
+    assert not (tmp_path / "run").exists()
+    assert not list(tmp_path.rglob("canary")) + list(ROOT.glob("canary"))
