@@ -37,6 +37,14 @@ class Layout:
     length: int
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What a parameter of an explainer may be too large for: decoder blocks, entries of the vocabulary."""
+
+    depth: int
+    vocabulary: int
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """One image and one question, processed for the model at one scale.

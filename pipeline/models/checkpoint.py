@@ -11,6 +11,8 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 from transformers.utils import cached_file, extract_commit_hash
 
+from pipeline.types import Extent
+
 ROOT = Path(__file__).resolve().parents[2]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -85,9 +87,10 @@ class Checkpoint:
         return AutoConfig.from_pretrained(self.location, revision=self.commit)
 
     @property
-    def vocabulary(self) -> int:
-        """How many entries the head has, by the checkpoint's configuration."""
-        return self.config.get_text_config().vocab_size
+    def extent(self) -> Extent:
+        """How deep the language model is and how many entries its head has, by the configuration."""
+        text = self.config.get_text_config()
+        return Extent(depth=text.num_hidden_layers, vocabulary=text.vocab_size)
 
     @cached_property
     def processor(self) -> Any:

@@ -1,13 +1,16 @@
 """What explainers ask of the model about one batch, each thing computed once."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, cat
 
+from pipeline.models import attention, grad_rollout, gradients, relevance, surgery
 from pipeline.models.base import VLM
-from pipeline.types import Answer, Query, Trace
+from pipeline.models.decoder import Entry, enter
+from pipeline.types import Answer, Extent, Query, Trace
 
 
 class Passes:
@@ -24,6 +27,14 @@ class Passes:
         self._traces: dict[float, Sequence[Trace]] = {} if traces is None else {1.0: traces}
         self._top: list[Tensor] | None = None
         self._least: dict[bool, list[int]] = {}
+        self._entries: dict[int, Entry] = {}
+        self._rows: dict[Hashable, Tensor] = {}
+        self._scaled: dict[float, Passes] = {}
+
+    @property
+    def extent(self) -> Extent:
+        """How deep the language model is and how many entries its head has."""
+        return self.vlm.extent
 
     def trace(self, query: Query, scale: float = 1.0) -> Trace:
         """States of `query` at `scale` (at 1.0 with the text of its answer)."""
@@ -49,15 +60,75 @@ class Passes:
             self._least[valid_ids_only] = self.vlm.least([self.trace(q).vision for q in self.queries], valid_ids_only)
         return self._least[valid_ids_only][self.queries.index(query)]
 
+    def attention(self, query: Query, layers: Sequence[int]) -> Float[Tensor, "answer tokens"]:
+        """Attention of the predicting positions, mean over the heads of the blocks `layers`."""
+        return self._once(attention.attention, query, tuple(layers))
+
+    def rollout(self, query: Query) -> Float[Tensor, "answer tokens"]:
+        """Attention of the predicting positions, rolled out over all blocks."""
+        return self._once(attention.rollout, query)
+
+    def grad_rollout(self, query: Query, discard: float = 0.0) -> Float[Tensor, "answer tokens"]:
+        """Attention times its gradient, rolled out over all blocks; of each the smallest share `discard` left out."""
+        return self._once(grad_rollout.grad_rollout, query, discard)
+
+    def relevance(self, query: Query, rule: relevance.Rule) -> Float[Tensor, "answer tokens"]:
+        """Signed relevance at the language model's input, summed over channels."""
+        return self._once(relevance.relevance, query, rule)
+
+    def surgery(self, query: Query, blocks: int, causal: bool = False) -> Float[Tensor, "vision dim"]:
+        """Visual states after the final norm at the end of a second path through the last blocks."""
+        return self._once(surgery.surgery, query, query.layout, blocks, causal)
+
+    def gradients(self, query: Query, block: int | None) -> tuple[Trace, gradients.Gradients]:
+        """States that leave `block`, and at the visual tokens the gradient of each answer token's logit, in turn.
+
+        None: states after the final norm, and the gradient of the logit summed over the visual tokens. Not kept.
+        """
+        answer = self.answers[self.queries.index(query)]
+        if block is None:
+            trace = self.trace(query)
+            return trace, gradients.view_gradients(self.vlm, trace, answer)
+        self.count += 1
+        return gradients.block_gradients(self.vlm, self._entry(query), query, answer, block)
+
+    def at(self, query: Query, scale: float) -> "tuple[Passes, Query]":
+        """The same answers about the image at another scale: the passes and the query to ask them about."""
+        if scale not in self._scaled:
+            asked = self.vlm.ask([q.image for q in self.queries], [q.text for q in self.queries], scale)
+            self._compare(scale, [(q.layout.rows, q.layout.cols) for q in asked])
+            self._scaled[scale] = Passes(self.vlm, asked, self.answers)
+        other = self._scaled[scale]
+        return other, other.queries[self.queries.index(query)]
+
+    def _entry(self, query: Query) -> Entry:
+        """What enters the language model for `query` and its answer."""
+        index = self.queries.index(query)
+        if index not in self._entries:
+            self._entries[index] = enter(self.vlm, query, self.answers[index])
+        return self._entries[index]
+
+    def _once(self, verb: Callable[..., Tensor], query: Query, *arguments: Any) -> Tensor:
+        """What `verb` says of `query`, computed by the first who asks."""
+        key = verb, self.queries.index(query), arguments
+        if key not in self._rows:
+            self.count += 1
+            self._rows[key] = verb(self.vlm, self._entry(query), *arguments)
+        return self._rows[key]
+
     def _traced(self, scale: float) -> list[Trace]:
         """One pass over the whole batch: teacher-forced at scale 1, otherwise up to the last visual token."""
         if scale == 1.0:
             return self.vlm.trace(self.queries, self.answers)
         found = self.vlm.look([q.image for q in self.queries], [q.text for q in self.queries], scale)
-        for query, small in zip(self.queries, found, strict=True):
-            base = query.layout
-            if max(abs(small.rows - scale * base.rows), abs(small.cols - scale * base.cols)) > 1 + scale / 2:
-                warnings.warn(
-                    f"scale {scale}: the processor's pixel limits keep some grids from that ratio", stacklevel=3
-                )
+        self._compare(scale, [(trace.rows, trace.cols) for trace in found])
         return found
+
+    def _compare(self, scale: float, grids: Sequence[tuple[int, int]]) -> None:
+        """Warn where images were not shown at `scale`."""
+        for query, (rows, cols) in zip(self.queries, grids, strict=True):
+            base = query.layout
+            if max(abs(rows - scale * base.rows), abs(cols - scale * base.cols)) > 1 + scale / 2:
+                warnings.warn(
+                    f"scale {scale}: the processor's pixel limits keep some grids from that ratio", stacklevel=4
+                )
