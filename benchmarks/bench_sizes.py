@@ -64,7 +64,8 @@ def measure(vlm: VLM, device: torch.device) -> None:
 
         def explain(explainer: Explainer = explainer) -> None:
             passes = Passes(vlm, queries, answers, traces)
-            finish(explainer.explain(passes, queries[0], answers[0]), explainer.rank_filter, explainer.normalise)
+            found = explainer.explain(passes, queries[0], answers[0])
+            finish(found, explainer.rank_filter, explainer.normalise, explainer.floor)
 
         try:
             stage(name, explain, device)

@@ -6,7 +6,7 @@ Nothing heavy happens here; a mistake ends with one line that names the key, and
 import importlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -44,6 +44,22 @@ def explainer_class(path: Path) -> tuple[type[Explainer], dict[str, Any]]:
     if not isinstance(values, dict):
         raise UsageError(f"{path}: init_args must be a mapping of parameters, not {values!r}")
     return cls, values
+
+
+def construct(cls: type[Explainer], values: Mapping[str, Any]) -> Explainer:
+    """An explainer from checked parameters, and those of them that are explainers themselves.
+
+    Raises ValueError, beginning with the parameter, where a value is refused.
+    """
+    made = dict(values)
+    for name, value in values.items():
+        if isinstance(value, Mapping) and "class_path" in value:
+            module, _, inner = value["class_path"].rpartition(".")
+            try:
+                made[name] = construct(getattr(importlib.import_module(module), inner), value.get("init_args") or {})
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from error
+    return cls(**made)
 
 
 class Parser(LightningArgumentParser):
@@ -98,7 +114,7 @@ def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], lis
         cls, values = explainer_class(path)
         if not path.stem.isidentifier():
             raise UsageError(f"--explainers: {path.name!r}: letters, digits and _ make a name, {path.stem!r} is none")
-        parser.add_class_arguments(cls, f"explainer.{path.stem}")
+        parser.add_class_arguments(cls, f"explainer.{path.stem}", instantiate=False)
         given += [f"--explainer.{path.stem}.{key}={plain(value)}" for key, value in values.items()]
         classes[path.stem] = cls
     return parser, classes, given
@@ -146,7 +162,7 @@ class Job:
         explainers = {}
         for name, cls in self.classes.items():
             try:
-                explainers[name] = cls(**self.parameters(name))
+                explainers[name] = construct(cls, self.parameters(name))
             except ValueError as error:
                 raise UsageError(f"--explainer.{name}.{error}") from error
         config = self.config.clone()

@@ -186,7 +186,7 @@ class Evaluation:
         """Refuse what an explainer cannot do with this model, and scales at which the model cannot be shown images."""
         for name, explainer in self.explainers.items():
             try:
-                explainer.check(self.vlm.vocabulary)
+                explainer.check(self.vlm.extent)
             except ValueError as error:
                 raise UsageError(f"--explainer.{name}.{error}") from error
             try:

@@ -142,7 +142,8 @@ class ExplainModule(LightningModule):
     def finished(self, name: str, explanation: Explanation) -> np.ndarray:
         """The explanation's maps as uint8, completed as the explainer declares."""
         explainer = self.explainers[name]
-        return finish(explanation, explainer.rank_filter, explainer.normalise).cpu().numpy()
+        maps = finish(explanation, explainer.rank_filter, explainer.normalise, explainer.floor)
+        return maps.cpu().numpy()
 
     def row(self, sample: Sample, query: Query, answer: Answer, finished: Mapping[str, np.ndarray]) -> Row:
         """Score one answer: its maps in both profiles, its text against the captions and the objects."""

@@ -63,3 +63,20 @@ def test_help_for_the_data_takes_shared_options_from_their_one_description(capsy
     assert left.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "--data.num_workers NUM_WORKERS loader processes of each rank" in said
+
+
+def test_an_explainer_may_be_a_parameter_of_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = "--explainer.msea.base=pipeline.explainers.grad_cam.GradCAM"
+    job = cli.parse(["--explainers=msea", base, "--explainer.msea.base.preset=causal"])
+    saved = tmp_path / "config.yaml"
+    saved.write_text(job.dump())
+    for each in (job, cli.parse(["--config", str(saved)])):
+        msea = each.build()[-1]["msea"]
+        assert type(msea.base).__name__ == "GradCAM"  # type: ignore[attr-defined]
+        assert msea.base.preset == "causal"  # type: ignore[attr-defined]
+        named = each.explainer_parameters()["msea"]["base"]
+        assert named["init_args"] == {"preset": "causal", "layer": -2}
+    assert "preset" in refused(capsys, "--explainers=msea", base, "--explainer.msea.base.preset=both")
+    wrong = cli.parse(["--explainers=msea", base, "--explainer.msea.base.layer=-1"])
+    with pytest.raises(cli.UsageError, match=r"^--explainer\.msea\.base\.layer: "):
+        wrong.build()

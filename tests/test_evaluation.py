@@ -52,6 +52,27 @@ def test_a_k_beyond_the_vocabulary_is_refused_with_both(capsys: pytest.CaptureFi
     settled(f"--explainer.msea_arc.k={vocabulary + 1}", "--explainer.msea_arc.interference=tam")
 
 
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--explainers=archi_surgery"], "--explainer.archi_surgery.blocks: 6 where the model has 4 in all; at most 3"),
+        (
+            ["--explainers=layer_cam_causal", "--explainer.layer_cam_causal.layer=3"],
+            "--explainer.layer_cam_causal.layer: 3",
+        ),
+        (["--explainers=attention", "--explainer.attention.layers=[9]"], "--explainer.attention.layers: 9 is none"),
+        (
+            ["--explainers=msea", "--explainer.msea.base=pipeline.explainers.archi_surgery.ArchiSurgery"],
+            "--explainer.msea.base.blocks: 6 where the model has 4",
+        ),
+    ],
+)
+def test_blocks_that_the_model_lacks_are_refused(
+    args: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert line in refused(capsys, *args)
+
+
 def test_a_scale_that_the_model_cannot_show_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tiny.llava_folder(tmp_path / "tiny")
     config = tmp_path / "llava.yaml"

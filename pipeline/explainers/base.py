@@ -1,18 +1,26 @@
 """The contract that every explainer keeps."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.ops.maps import Normalise, RankFilter
-from pipeline.types import Answer, Explanation, Query, Trace
+from pipeline.types import Answer, Explanation, Extent, Query, Trace
 
 
 @runtime_checkable
 class Passes(Protocol):
-    """What an explainer may ask of the model: each thing computed once per batch, batched, whoever asks first."""
+    """What an explainer may ask of the model: each thing computed once per batch, whoever asks first.
+
+    Rows `answer x tokens` hold, for every answer token, one quantity at each position up to the last that predicts.
+    """
+
+    @property
+    def extent(self) -> Extent:
+        """How deep the language model is and how many entries its head has."""
 
     def trace(self, query: Query, scale: float = 1.0) -> Trace:
         """States of `query` at `scale` (at 1.0 with the text of its answer)."""
@@ -26,21 +34,52 @@ class Passes(Protocol):
     def least(self, query: Query, valid_ids_only: bool = False) -> int:
         """The vocabulary entry with the smallest logit summed over the visual tokens at scale 1."""
 
+    def attention(self, query: Query, layers: Sequence[int]) -> Float[Tensor, "answer tokens"]:
+        """Attention of the predicting positions, mean over the heads of the blocks `layers`."""
+
+    def rollout(self, query: Query) -> Float[Tensor, "answer tokens"]:
+        """Attention of the predicting positions, rolled out over all blocks."""
+
+    def grad_rollout(self, query: Query, discard: float = 0.0) -> Float[Tensor, "answer tokens"]:
+        """Attention times its gradient, rolled out over all blocks; of each the smallest share `discard` left out."""
+
+    def relevance(self, query: Query, rule: Literal["cp", "attn"]) -> Float[Tensor, "answer tokens"]:
+        """Signed relevance at the language model's input, summed over channels."""
+
+    def gradients(self, query: Query, block: int | None) -> tuple[Trace, Iterator[Float[Tensor, "vision dim"]]]:
+        """States that leave `block`, and at the visual tokens the gradient of each answer token's logit, in turn.
+
+        None: states after the final norm, and the gradient of the logit summed over the visual tokens. Not kept.
+        """
+
+    def surgery(self, query: Query, blocks: int, causal: bool = False) -> Float[Tensor, "vision dim"]:
+        """Visual states after the final norm at the end of a second path through the last blocks."""
+
+    def at(self, query: Query, scale: float) -> "tuple[Passes, Query]":
+        """The same answers about the image at another scale: the passes and the query to ask them about."""
+
 
 class Explainer(ABC):
     """Turns one answer into one raw map per token.
 
-    scales: image scales whose traces `explain` will ask for. rank_filter, normalise: how `ops.maps.finish`
+    scales: image scales that `explain` will ask for. rank_filter, normalise, floor: how `ops.maps.finish`
     completes the maps; an explainer never does that itself.
     """
 
     scales: tuple[float, ...] = (1.0,)
     rank_filter: RankFilter = "none"
     normalise: Normalise = "joint"
+    floor: bool = True
 
-    def check(self, vocabulary: int) -> None:  # noqa: B027 (most suit any model)
-        """Refuse a model with so many vocabulary entries, before it is loaded: ValueError `<parameter>: <mend>`."""
+    def check(self, extent: Extent) -> None:  # noqa: B027 (most suit any model)
+        """Refuse a model of that extent, before it is loaded: ValueError `<parameter>: <mend>`."""
 
     @abstractmethod
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
         """Explain every token of `answer`: maps `answer x rows x cols` on the grid of `query`, fp32, detached."""
+
+
+def one_of(name: str, value: str, options: Any) -> None:
+    """Raises ValueError where `value` of the parameter `name` is not of the Literal `options`."""
+    if value not in get_args(options):
+        raise ValueError(f"{name}: one of {', '.join(get_args(options))}, got {value}")

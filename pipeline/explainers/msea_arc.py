@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.explainers.base import Explainer, Passes
+from pipeline.explainers.base import Explainer, Passes, one_of
 from pipeline.ops import interference as inter
 from pipeline.ops.lens import lens
-from pipeline.ops.maps import Normalise, RankFilter, fold, resize
+from pipeline.ops.maps import Fuse, Normalise, RankFilter, fold, fuse
 from pipeline.ops.ranking import rbo as rank_biased_overlap
 from pipeline.ops.text import before, earlier, score_positions, text_ids
-from pipeline.types import Answer, Explanation, Query, without_scores
+from pipeline.types import Answer, Explanation, Extent, Query, without_scores
 
-Fuse = Literal["mean", "max"]
 Interference = Literal["none", "mean", "tam", "arc"]
 Rbo = Literal["ext", "truncated"]
 Relu = Literal["end", "both"]
@@ -80,13 +79,13 @@ class MSEAARC(Explainer):
             raise ValueError(f"p: in (0, 1], got {p}")
         if beta_floor is not None and not math.isfinite(beta_floor):
             raise ValueError(f"beta_floor: finite or null, got {beta_floor}")
-        _one_of("fuse", fuse, Fuse)
-        _one_of("interference", interference, Interference)
-        _one_of("rbo", rbo, Rbo)
-        _one_of("relu", relu, Relu)
-        _one_of("rank_filter", rank_filter, RankFilter)
-        _one_of("normalise", normalise, Normalise)
-        _one_of("rank_position", rank_position, RankPosition)
+        one_of("fuse", fuse, Fuse)
+        one_of("interference", interference, Interference)
+        one_of("rbo", rbo, Rbo)
+        one_of("relu", relu, Relu)
+        one_of("rank_filter", rank_filter, RankFilter)
+        one_of("normalise", normalise, Normalise)
+        one_of("rank_position", rank_position, RankPosition)
         self.fused, self.fuse = tuple(scales), fuse
         self.scales = tuple(dict.fromkeys((*scales, 1.0)))
         self.interference, self.base_map, self.beta_floor = interference, base_map, beta_floor
@@ -94,9 +93,9 @@ class MSEAARC(Explainer):
         self.relu, self.rank_filter, self.normalise = relu, rank_filter, normalise
         self.valid_ids_only, self.exclude_same_word = valid_ids_only, exclude_same_word
 
-    def check(self, vocabulary: int) -> None:
-        if self.interference == "arc" and self.k > vocabulary:
-            raise ValueError(f"k: at most the {vocabulary} entries of the model's vocabulary, got {self.k}")
+    def check(self, extent: Extent) -> None:
+        if self.interference == "arc" and self.k > extent.vocabulary:
+            raise ValueError(f"k: at most the {extent.vocabulary} entries of the model's vocabulary, got {self.k}")
 
     @torch.no_grad()
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
@@ -135,8 +134,7 @@ class MSEAARC(Explainer):
         """Maps of all scales on the grid of scale 1, fused (eq. 5)."""
         layout = query.layout
         scaled = [self.maps(passes, query, ids, scale) for scale in self.fused]
-        stacked = torch.stack([resize(maps, layout.rows, layout.cols) for maps in scaled])
-        return stacked.mean(0) if self.fuse == "mean" else stacked.amax(0)
+        return fuse(scaled, layout.rows, layout.cols, self.fuse)
 
     def base(self, passes: Passes, query: Query) -> Float[Tensor, "1 rows cols"]:
         """A_0: the map at scale 1 of the token with the least visual activation."""
@@ -163,8 +161,3 @@ class MSEAARC(Explainer):
         if self.interference == "arc":
             return inter.arc_weights(self.overlaps(passes, query, len(scores)), context)
         return inter.tam_weights(scores, context) if self.interference == "tam" else inter.mean_weights(context)
-
-
-def _one_of(name: str, value: str, options: Any) -> None:
-    if value not in get_args(options):
-        raise ValueError(f"{name}: one of {', '.join(get_args(options))}, got {value}")

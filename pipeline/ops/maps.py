@@ -1,5 +1,6 @@
 """Maps: from a row of scores to the finished picture of eight bits."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -14,6 +15,8 @@ RankFilter = Literal["none", "finite", "compat"]
 public TAM code."""
 Normalise = Literal["joint", "image"]
 """Min-max over the map and the text scores together, or over the map alone."""
+Fuse = Literal["mean", "max"]
+"""How maps of several scales become one."""
 
 
 def fold(scores: Float[Tensor, "maps vision"], rows: int, cols: int) -> Float[Tensor, "maps {rows} {cols}"]:
@@ -29,25 +32,39 @@ def resize(maps: Float[Tensor, "maps _ _"], rows: int, cols: int) -> Float[Tenso
     return exact[:, 0].to(maps.dtype)
 
 
+def fuse(
+    maps: Sequence[Float[Tensor, "maps _ _"]], rows: int, cols: int, how: Fuse
+) -> Float[Tensor, "maps {rows} {cols}"]:
+    """Maps of several scales, each on its own grid, brought to one grid and fused (MSEA eq. 5)."""
+    stacked = torch.stack([resize(each, rows, cols) for each in maps])
+    return stacked.mean(0) if how == "mean" else stacked.amax(0)
+
+
 def finish(
-    explanation: Explanation, rank_filter: RankFilter = "none", normalise: Normalise = "joint"
+    explanation: Explanation, rank_filter: RankFilter = "none", normalise: Normalise = "joint", floor: bool = True
 ) -> UInt8[Tensor, "answer rows cols"]:
-    """Floor at 0, min-max, rank Gaussian filter, times 255, truncated: in this order, as the public TAM code does."""
-    maps = min_max(explanation, normalise)
+    """Floor at 0, min-max, rank Gaussian filter, times 255, truncated: in this order, as the public TAM code does.
+
+    floor: False keeps what is negative until min-max.
+    """
+    maps = min_max(explanation, normalise, floor)
     if rank_filter != "none":
         maps = rank_gaussian(maps, constant_to_zero=rank_filter == "compat")
     return (maps * 255).to(torch.uint8)
 
 
-def min_max(explanation: Explanation, normalise: Normalise = "joint") -> Float[Tensor, "answer rows cols"]:
-    """Each map, floored at 0, to [0, 1] in fp32; 0 where all that counts is one value.
+def min_max(
+    explanation: Explanation, normalise: Normalise = "joint", floor: bool = True
+) -> Float[Tensor, "answer rows cols"]:
+    """Each map, floored at 0 unless not, to [0, 1] in fp32; 0 where all that counts is one value.
 
     joint: the extremes are those of the map and the valid text scores of its token, so values compare across tokens.
     """
-    maps = explanation.maps.float().clamp(min=0)
+    least = 0.0 if floor else -torch.inf
+    maps = explanation.maps.float().clamp(min=least)
     counted = flat = maps.flatten(1)
     if normalise == "joint":
-        scores = explanation.scores.float().clamp(min=0)
+        scores = explanation.scores.float().clamp(min=least)
         counted = torch.cat([flat, torch.where(explanation.valid, scores, flat[:, :1])], 1)
     if not torch.isfinite(counted).all():
         raise ValueError("a map or a text score is not finite")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.explainers.base import Explainer
-from pipeline.types import WHOLE, Answer, Explanation, Layout, Query, Trace
+from pipeline.types import WHOLE, Answer, Explanation, Extent, Layout, Query, Trace
 from tests.oracles.scene import Scene
 
 
@@ -37,6 +38,15 @@ class ArrayPasses:
     def least(self, query: Query, valid_ids_only: bool = False) -> int:
         totals = (self.traces[1.0].vision @ self.head.T).sum(0)
         return int(totals[: self.valid if valid_ids_only else None].argmin())
+
+    def refused(self, *arguments: object) -> NoReturn:
+        raise AssertionError("arrays know only traces")
+
+    attention = rollout = grad_rollout = relevance = gradients = surgery = at = refused
+
+    @property
+    def extent(self) -> Extent:
+        return Extent(depth=1, vocabulary=len(self.head))
 
 
 def scene(
