@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_string_type
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -21,6 +21,9 @@ from pipeline import arguments
 from pipeline.arguments import UsageError
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
+
+Percent: TypeAlias = restricted_string_type("Percent", r"^(100|\d{1,2}(\.\d+)?)%$")  # type: ignore[valid-type]
+"""A share of all samples, such as 1% or 0.5%."""
 
 
 def fail(message: object, status: int = 2) -> NoReturn:
@@ -69,6 +72,7 @@ class Parser(LightningArgumentParser):
         fail(message)
 
 
+MAX_BAD = "quarantined samples that a good run may have: a number, or a percentage of all such as 0.5%"
 BESIDE = "MODEL/DATASET whose published figures are shown where the paper has none for this run's own model and data"
 
 
@@ -90,9 +94,8 @@ def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], lis
     parser.add_argument("--words", type=Literal["hanta", "nltk"], default="hanta", help="word backend")
     parser.add_argument("--figures", type=NonNegativeInt, default=8, help="how many samples get pictures")
     parser.add_argument("--save_maps", type=Literal["none", "uint8", "raw"], default="none", help="keep the maps")
-    parser.add_argument(
-        "--max_bad", type=NonNegativeInt, default=0, help="quarantined samples that a good run may have"
-    )
+    parser.add_argument("--max_bad", type=NonNegativeInt | Percent, default=0, help=MAX_BAD)
+    parser.add_argument("--retry_quarantined", type=bool, default=False, help="do quarantined samples again")
     parser.add_argument("--beside", type=str | None, default=None, help=BESIDE)
     parser.add_argument(
         "--wandb.mode",
@@ -199,5 +202,5 @@ class Job:
     def dump(self) -> str:
         """The resolved configuration as yaml: given with --config it describes this run, which it would resume."""
         config = self.config.clone()
-        config.fresh = False
+        config.fresh = config.retry_quarantined = False
         return str(self.parser.dump(config, skip_validation=True, skip_none=False))

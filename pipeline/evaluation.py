@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from pipeline.outputs.records import Rows, read_rows
 from pipeline.types import Answer
 from pipeline.watch import Watch, check
 
-MISSING, TOO_MANY_BAD = 3, 4
+NOT_WHOLE, TOO_MANY_BAD = 3, 4
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
 """Packages whose version may change a figure."""
 
@@ -82,7 +83,7 @@ class Evaluation:
                 self.open()
             # ranks that a launcher started all come along: none may decide alone that nothing is left to do
             together = self.launched > 1 or self.trainer.num_nodes > 1
-            if together or set(self.data.expected) - set(self.rows()):
+            if together or set(self.data.expected) - self.rows().done(self.config.retry_quarantined):
                 counted = self.predict()
             return self.close(counted) if leading() else 0
         finally:
@@ -112,6 +113,7 @@ class Evaluation:
             figures=self.config.figures,
             save_maps=self.config.save_maps,
             observe=watch,
+            retry=self.config.retry_quarantined,
         )
         if leading():
             for row in self.rows().values():
@@ -123,11 +125,13 @@ class Evaluation:
     def close(self, counted: dict[str, Any] | None) -> int:
         """Summary, timing, table, W&B; the exit status says whether the run is whole."""
         rows = self.rows()
-        missing, _ = summary.prove(rows, self.data.expected)
+        missing, unexpected = summary.prove(rows, self.data.expected)
         if missing:
-            named = ", ".join(missing[:20]) + (" ..." if len(missing) > 20 else "")
-            sys.stderr.write(f"run_eval.py: {len(missing)} samples have no row; the same command resumes: {named}\n")
-            return MISSING
+            tell(f"{len(missing)} samples have no row; the same command resumes: {named(missing)}")
+        if unexpected:
+            tell(f"{len(unexpected)} rows are not of this data; start over with --fresh: {named(unexpected)}")
+        if missing or unexpected:
+            return NOT_WHOLE
         found = summary.summarise(rows, self.data.expected, list(self.explainers), self.tagger.name)
         fingerprints.write_json(self.run_dir / "summary.json", found)
         fingerprints.write_json(self.run_dir / "timing.json", summary.timing(rows))
@@ -140,15 +144,15 @@ class Evaluation:
         self.board.publish()
         print(f"run folder: {self.run_dir}")
         if bare := self.undrawn(rows):
-            sys.stderr.write(
-                f"run_eval.py: {bare} of the first {self.config.figures} samples have no pictures; these are drawn "
-                "while a sample is explained: start over with --fresh, or anew in another --run_dir\n"
+            tell(
+                f"{bare} of the first {self.config.figures} samples have no pictures; these are drawn "
+                "while a sample is explained: start over with --fresh, or anew in another --run_dir"
             )
         bad = [row for row in rows.values() if row.error]
         for row in bad[:5]:
-            sys.stderr.write(f"run_eval.py: quarantined {row.key}: {table.printable(row.error or '')}\n")
-        if len(bad) > self.config.max_bad:
-            sys.stderr.write(f"run_eval.py: {len(bad)} samples quarantined; --max_bad is {self.config.max_bad}\n")
+            tell(f"quarantined {row.key}: {table.printable(row.error or '')}")
+        if len(bad) > allowed(self.config.max_bad, len(rows)):
+            tell(f"{len(bad)} samples quarantined; --max_bad is {self.config.max_bad}")
             return TOO_MANY_BAD
         return 0
 
@@ -216,6 +220,21 @@ class Evaluation:
 def checkpoint_of(identity: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a model's identity that says which weights it has."""
     return {name: value for name, value in identity.items() if name.startswith("checkpoint")}
+
+
+def tell(message: str) -> None:
+    """One line to stderr."""
+    sys.stderr.write(f"run_eval.py: {message}\n")
+
+
+def named(keys: Sequence[str]) -> str:
+    """The first keys of many."""
+    return ", ".join(map(table.printable, keys[:20])) + (" ..." if len(keys) > 20 else "")
+
+
+def allowed(limit: int | str, samples: int) -> Fraction:
+    """How many samples may be bad, by a number or by a percentage such as "0.5%"."""
+    return Fraction(limit[:-1]) / 100 * samples if isinstance(limit, str) else Fraction(limit)
 
 
 def leading() -> bool:

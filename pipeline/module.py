@@ -1,5 +1,6 @@
 """Ask, answer, explain, score, record: one batch of samples becomes rows."""
 
+import gc
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ class ExplainModule(LightningModule):
     vlm: loaded when the trainer sets up, the commit that rank 0 found. run_dir: that of rank 0 counts.
     explainers: name -> explainer. tagger: the word backend.
     given: takes the place of generation. figures: how many samples of the manifest get pictures.
-    observe: is shown every row that is written.
+    observe: is shown every row that is written. retry: samples that were quarantined are done again.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class ExplainModule(LightningModule):
         figures: int = 0,
         save_maps: SaveMaps = "none",
         observe: Callable[[Row], None] = lambda row: None,
+        retry: bool = False,
     ) -> None:
         super().__init__()
         self.vlm, self.explainers = vlm, dict(explainers)
         self.run_dir, self.tagger, self.given = run_dir, tagger, given
-        self.figures, self.save_maps, self.observe = figures, save_maps, observe
+        self.figures, self.save_maps, self.observe, self.retry = figures, save_maps, observe, retry
         self.group: dist.ProcessGroup | None = None
 
     def setup(self, stage: str) -> None:
@@ -70,7 +72,7 @@ class ExplainModule(LightningModule):
         self.vlm.commit, self.run_dir = self.trainer.strategy.broadcast((commit, self.run_dir))
         self.vlm.load(self.device)
         self.trainer.strategy.barrier()  # rank 0 has opened the folder; nobody writes before everybody has read
-        self.done = frozenset(read_rows(self.run_dir))
+        self.done = read_rows(self.run_dir).done(self.retry)
         self.trainer.strategy.barrier()
         if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
             data.done = self.done
@@ -92,21 +94,31 @@ class ExplainModule(LightningModule):
                 self.writer.write(row)
                 self.observe(row)
 
-    def rows(self, batch: Sequence[Sample]) -> list[Row]:
-        """Explain a batch; where that fails, each sample alone; what fails alone is quarantined with its reason."""
+    def rows(self, batch: Sequence[Sample], redone: str | None = None) -> list[Row]:
+        """Explain a batch; where that fails, its halves; a sample that fails alone is quarantined with its reason.
+
+        redone: the kind of error for which this is a part of a batch. Raises what is the machine's fault, not the
+        sample's (its samples stay open and are done on resume): any OSError, any fault of an accelerator but memory.
+        """
         unread = [Row(sample.key, sample.index, error=sample.error) for sample in batch if sample.error]
         sound = [sample for sample in batch if not sample.error]
         if not sound:
             return unread
         try:
-            return unread + list(self.explained(sound))
-        except (MemoryError, OSError, torch.AcceleratorError):
-            raise  # the machine's fault, not the sample's: it stays open and is done on resume
+            return unread + [replace(row, redone=redone) for row in self.explained(sound)]
+        except OSError:
+            raise
         except Exception as error:
-            if len(sound) > 1:
-                return unread + [row for sample in sound for row in self.rows([sample])]
-            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, torch.AcceleratorError) and "out of memory" not in str(error):
+                raise
+            kind = type(error).__name__
+            reason = f"{kind}: {error}"
+        # outside of `except`: the error held every frame, and with them all tensors, of the batch that failed
+        release()
+        if len(sound) == 1:
             return [*unread, Row(sound[0].key, sound[0].index, error=reason)]
+        half = len(sound) // 2
+        return unread + self.rows(sound[:half], kind) + self.rows(sound[half:], kind)
 
     def explained(self, batch: Sequence[Sample]) -> Iterator[Row]:
         """The five sentences: ask, answer, explain, score, row."""
@@ -191,6 +203,13 @@ class ExplainModule(LightningModule):
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
             kept = raw if self.save_maps == "raw" else finished
             maps.save(self.run_dir / "maps" / f"{sample.index:08d}.npz", kept)
+
+
+def release() -> None:
+    """Give back the memory that a failed batch took."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class Clock:

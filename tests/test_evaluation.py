@@ -7,8 +7,9 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
 from pipeline import arguments, cli
-from pipeline.evaluation import Evaluation
+from pipeline.evaluation import Evaluation, allowed
 from pipeline.models import base
+from pipeline.outputs.records import Row, RowWriter
 from tests import tiny
 
 CPU = ["--trainer.accelerator", "cpu", "--wandb.mode", "disabled"]
@@ -111,3 +112,31 @@ def test_tasks_that_lightning_cannot_place_are_refused(launched_by, capsys: pyte
 def test_in_an_interactive_slurm_shell_nobody_started_more(launched_by) -> None:
     launched_by(SRUN | {"SLURM_JOB_NAME": "bash"})
     assert settled("--trainer.devices", "1").trainer.world_size == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "samples", "good", "bad"),
+    [("0", 9, 0, 1), ("3", 9, 3, 4), ("1%", 200, 2, 3), ("1%", 199, 1, 2), ("0.5%", 1000, 5, 6), ("100%", 7, 7, 8)],
+)
+def test_max_bad_is_a_count_or_a_percentage(limit: str, samples: int, good: int, bad: int) -> None:
+    value = cli.parse(["--max_bad", limit]).config.max_bad
+    assert good <= allowed(value, samples) < bad
+
+
+@pytest.mark.parametrize("limit", ["101%", "-1", "1.5", "%", "many"])
+def test_a_max_bad_that_is_neither_is_refused(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "max_bad" in refused(capsys, f"--max_bad={limit}")
+
+
+def test_rows_that_are_missing_or_not_expected_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = settled("--run_dir", str(tmp_path), "--limit", "3")
+    first, second, third = run.data.expected
+    with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+        for key in (second, "stranger\x1b"):
+            writer.write(Row(key, 0, error="ValueError: none"))
+    capsys.readouterr()
+    assert run.close(None) == 3
+    missing, unexpected = capsys.readouterr().err.splitlines()
+    assert f"2 samples have no row; the same command resumes: {first}, {third}" in missing
+    assert "1 rows are not of this data; start over with --fresh: stranger " in unexpected
+    assert not (tmp_path / "summary.json").exists()

@@ -1,15 +1,18 @@
 """From samples to rows: a view never changes a result, and what has no ground truth has no scores."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from datamodules.sample import Sample
+from metrics.base import Sum
 from metrics.words import tagger
 from pipeline.explainers.cam import CAM
 from pipeline.models.qwen2_vl import Qwen2VL
-from pipeline.module import ExplainModule
-from pipeline.outputs.records import decode, encode
+from pipeline.module import ExplainModule, Given
+from pipeline.outputs.records import Row, decode, encode
 from pipeline.outputs.summary import summarise
 from tests import tiny
 from tests.metrics.scenes import rle, square
@@ -20,8 +23,8 @@ def vlm(tmp_path_factory: pytest.TempPathFactory) -> Qwen2VL:
     return tiny.qwen2_vl(tmp_path_factory.mktemp("tiny"))
 
 
-def module(vlm: Qwen2VL, run_dir: Path) -> ExplainModule:
-    return ExplainModule(vlm, {"cam": CAM()}, run_dir=run_dir, tagger=tagger("hanta"), figures=2)
+def module(vlm: Qwen2VL, run_dir: Path, given: Given | None = None) -> ExplainModule:
+    return ExplainModule(vlm, {"cam": CAM()}, run_dir=run_dir, tagger=tagger("hanta"), given=given, figures=2)
 
 
 def samples() -> list[Sample]:
@@ -58,3 +61,73 @@ def test_an_image_without_masks_is_explained_and_drawn_but_not_scored(vlm: Qwen2
     summary = summarise(rows, ["known", "unknown"], ["cam"], "hanta")
     assert summary["samples"] == {"expected": 2, "scored": 2, "quarantined": 0}
     assert summary["captions"]["rouge_l"]["count"] == 1
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    torch.AcceleratorError("CUDA error: out of memory"),
+    MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+def too_small(of: ExplainModule, error: Exception, fits: int, never: str = "") -> None:
+    """A machine that has room for so many samples, and none for the sample `never`."""
+
+    def explained(batch: Sequence[Sample]) -> Iterator[Row]:
+        for sample in batch:
+            if len(batch) > fits or sample.key == never:
+                raise error
+            yield Row(sample.key, sample.index, batch=len(batch))
+
+    of.explained = explained  # type: ignore[method-assign]
+
+
+def seven() -> list[Sample]:
+    return [Sample(str(index), index, tiny.image(1, 1), "Why?") for index in range(7)]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_what_does_not_fit_is_redone_in_halves_and_marked(vlm: Qwen2VL, tmp_path: Path, error: Exception) -> None:
+    narrow, kind = module(vlm, tmp_path), type(error).__name__
+    too_small(narrow, error, fits=3)
+    rows = {row.key: decode(encode(row)) for row in narrow.rows(seven())}
+    assert [(row.index, row.batch, row.redone, row.error) for row in rows.values()] == [
+        *[(index, 3, kind, None) for index in (0, 1, 2)],
+        *[(index, 2, kind, None) for index in (3, 4, 5, 6)],
+    ]
+    found = summarise(rows, list(rows), ["cam"], "hanta")
+    assert found["redone"] == {kind: 7}
+    assert found["samples"] == {"expected": 7, "scored": 7, "quarantined": 0}
+
+
+def test_what_never_fits_is_quarantined_with_its_reason_alone(vlm: Qwen2VL, tmp_path: Path) -> None:
+    narrow = module(vlm, tmp_path)
+    too_small(narrow, OUT_OF_MEMORY[0], fits=8, never="4")
+    rows = {row.key: row for row in narrow.rows(seven())}
+    assert [key for key, row in rows.items() if row.error] == ["4"]
+    assert rows["4"].error == "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB"
+    assert {key: row.batch for key, row in rows.items()} == dict.fromkeys("34", 1) | dict.fromkeys(
+        "56", 2
+    ) | dict.fromkeys("012", 3)
+
+
+@pytest.mark.parametrize("error", [torch.AcceleratorError("CUDA error: device-side assert triggered"), OSError(28, "")])
+def test_a_fault_of_the_machine_is_no_row(vlm: Qwen2VL, tmp_path: Path, error: Exception) -> None:
+    broken = module(vlm, tmp_path)
+    too_small(broken, error, fits=0)
+    with pytest.raises(type(error)):
+        broken.rows(seven())
+
+
+def test_an_empty_answer_is_scored_with_rouge_0_and_no_entries(vlm: Qwen2VL, tmp_path: Path) -> None:
+    silent = module(vlm, tmp_path, given=lambda _, vlm: vlm.read([], True))
+    row, _ = (decode(encode(row)) for row in silent.rows(samples()))
+    assert (row.error, row.answer) == (None, {"ids": [], "pieces": [], "text": "", "ended": True})
+    assert row.captions["rouge_l"] == Sum(0.0, 1)
+    for entries in row.explainers["cam"].values():
+        assert entries.objects == entries.functions == entries.punctuation == entries.absent == ()
+    found = summarise({row.key: row}, [row.key], ["cam"], "hanta")
+    assert found["samples"]["scored"] == 1
+    assert found["captions"]["rouge_l"]["value"] == 0
+    assert found["explainers"]["cam"]["corrected"]["obj_iou"] == {"value": None, "low": None, "high": None, "count": 0}

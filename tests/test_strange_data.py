@@ -114,6 +114,16 @@ def test_of_damaged_shards_the_rest_is_scored_once_and_as_ever(whole: tuple[Path
     assert summary(tmp_path / "run")["samples"] == {"expected": 8, "scored": 5, "quarantined": 3}
     assert not (tmp_path.parent / "x.json").exists()
 
+    for name in (first.name, second.name):
+        shutil.copy(whole[0] / name, tmp_path / "data")
+    manifest = str(tmp_path / "data" / "manifest.json")
+    done = run(tmp_path / "run", "--data", "shards", "--data.manifest", manifest, "--retry_quarantined", "true")
+    assert done.returncode == 0, done.stderr
+    again = (tmp_path / "run" / "rows.0.jsonl").read_text().splitlines()
+    assert again[:8] == lines
+    assert [json.loads(line)["key"] for line in again[8:]] == [keys[1], keys[6], keys[7]]
+    assert (tmp_path / "run" / "summary.json").read_bytes() == (whole[1] / "summary.json").read_bytes()
+
 
 def test_a_caption_with_script_and_escapes_stays_text(whole: tuple[Path, Path], tmp_path: Path) -> None:
     data, folder = whole

@@ -35,7 +35,8 @@ class Row:
     """One sample, scored; or quarantined, then `error` says why and everything else may be absent.
 
     answer: ids, pieces, text, ended. captions: metric -> sum. explainers: name -> profile -> entries.
-    seconds: stage -> seconds. batch: size of the batch in which it was computed.
+    seconds: stage -> seconds. batch: size of the batch in which it was computed; redone: where that is a part of the
+        planned batch, the kind of error that the larger one ended with.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Row:
     explainers: Mapping[str, Mapping[str, Entries]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     batch: int = 1
+    redone: str | None = None
     error: str | None = None
     schema: int = SCHEMA
 
@@ -63,6 +65,10 @@ class Rows(dict[str, Row]):
     """Rows by key; `dropped` lines were torn."""
 
     dropped: int = 0
+
+    def done(self, retry: bool = False) -> frozenset[str]:
+        """Keys that need no more work; with `retry` quarantined ones do."""
+        return frozenset(key for key, row in self.items() if row.error is None or not retry)
 
 
 def encode(row: Row) -> bytes:
@@ -100,7 +106,10 @@ def decode(line: bytes) -> Row:
 
 
 def read_rows(folder: Path) -> Rows:
-    """All complete rows of a run folder; of two rows with one key the first counts, files in order of name."""
+    """All complete rows of a run folder, files in order of name.
+
+    Of several rows with one key the first scored one counts; where none is scored, the first.
+    """
     rows = Rows()
     for path in sorted(folder.glob("rows.*.jsonl")):
         with path.open("rb") as lines:
@@ -112,7 +121,9 @@ def read_rows(folder: Path) -> Rows:
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from error
                 else:
-                    rows.setdefault(row.key, row)
+                    known = rows.setdefault(row.key, row)
+                    if known.error is not None and row.error is None:
+                        rows[row.key] = row
     return rows
 
 

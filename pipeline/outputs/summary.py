@@ -68,6 +68,7 @@ def summarise(
             "samples": {"expected": len(expected), "scored": len(scored), "quarantined": len(rows) - len(scored)},
             "ground_truth": sum(bool(row.explainers) for row in scored),
             "quarantine": dict(reasons),
+            "redone": dict(Counter(row.redone for row in scored if row.redone)),
             "objects": {profile: _objects(scored, explainers, profile) for profile in PROFILES},
             "words": {
                 "backend": words,

@@ -41,6 +41,8 @@ def show(
     console.print(f"\n{model} on {dataset}: {samples['scored']} of {samples['expected']} samples scored", markup=False)
     if samples["quarantined"]:
         console.print(f"{samples['quarantined']} samples quarantined", style="bold")
+    for kind, count in summary["redone"].items():
+        console.print(f"{count} samples redone in smaller batches after {kind}", style="bold", markup=False)
     for profile in ("corrected", "reference") if beside else ("corrected",):
         console.print(_figures(summary, profile, beside, whose))
     if summary["differences"]:

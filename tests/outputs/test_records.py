@@ -4,6 +4,7 @@ import json
 import math
 import zlib
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,33 @@ def test_of_two_rows_with_one_key_the_first_counts(tmp_path: Path):
         writer.write(replace(ROW, index=10))
         writer.write(replace(ROW, index=11))
     assert [row.index for row in read_rows(tmp_path).values()] == [10]
+
+
+def test_a_scored_row_supersedes_quarantined_ones_and_nothing_supersedes_a_scored_row(tmp_path: Path):
+    failed = [Row(ROW.key, index, error=f"ValueError: {index}") for index in range(4)]
+    scored = [replace(ROW, index=index) for index in (10, 11)]
+    for order in permutations([failed[0], failed[1], scored[0], scored[1]]):
+        with RowWriter(tmp_path / "rows.0.jsonl") as first, RowWriter(tmp_path / "rows.1.jsonl") as second:
+            for row, writer in zip(order, (first, first, second, second), strict=True):
+                writer.write(row)
+        rows = read_rows(tmp_path)
+        assert rows == {ROW.key: next(row for row in order if row.error is None)}
+        assert rows.done(retry=True) == {ROW.key}
+        for path in tmp_path.iterdir():
+            path.unlink()
+    with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+        for row in failed:
+            writer.write(row)
+    assert read_rows(tmp_path) == {ROW.key: failed[0]}
+    assert read_rows(tmp_path).done() == {ROW.key}
+    assert read_rows(tmp_path).done(retry=True) == frozenset()
+
+
+def test_rows_of_before_batches_were_redone_are_read(tmp_path: Path):
+    fields = json.loads(encode(ROW))
+    del fields["redone"], fields["crc32"]
+    body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))[:-1].encode() + b","
+    assert decode(body + b'"crc32":"%08x"}\n' % zlib.crc32(body)) == ROW
 
 
 def test_an_unknown_schema_is_an_error_that_names_the_file(tmp_path: Path):
