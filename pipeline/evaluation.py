@@ -194,7 +194,7 @@ class Evaluation:
             except ValueError as error:
                 raise UsageError(f"--explainer.{name}.{error}") from error
             try:
-                self.vlm.admit(explainer.scales)
+                self.vlm.admit(explainer.scales, explainer.windows)
             except ValueError as error:
                 raise UsageError(f"--vlm.{error} (--explainer.{name})") from error
 

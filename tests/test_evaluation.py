@@ -82,6 +82,8 @@ def test_a_scale_that_the_model_cannot_show_is_refused(tmp_path: Path, capsys: p
     capsys.readouterr()
     assert "--vlm.oversize: scale 1.25 is larger" in refused(capsys, *args)
     settled(*args, "--vlm.oversize=windows")
+    whole = (f"--vlm={config}", "--explainers=msea", "--explainer.msea.scales=[1.25]", "--vlm.oversize=windows")
+    assert refused(capsys, *whole).endswith("leave such scales out (--explainer.msea)")
 
 
 def test_only_the_first_rank_hashes_the_checkpoint(launched_by, monkeypatch: pytest.MonkeyPatch) -> None:

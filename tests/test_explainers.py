@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pipeline.explainers import base
+from pipeline.explainers.grad_cam_pp import GradCAMPP
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.types import Answer, Query
@@ -56,6 +57,25 @@ def test_no_prompt(explainer: base.Explainer, case: Case) -> None:
 
 def test_the_model_is_left_as_it_was(explainer: base.Explainer, case: Case) -> None:
     contract.leaves_no_trace(explainer, *case)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """The precision of real checkpoints."""
+    own = tiny.qwen2_vl(tmp_path_factory.mktemp("half"), max_new_tokens=4)
+    vlm = tiny.loaded(type(own)(own.checkpoint, dtype="bfloat16", max_new_tokens=4))
+    queries = vlm.ask([tiny.image(4, 3)], ["What is on the table?"])
+    return vlm, queries[0], vlm.answer(queries)[0][0]
+
+
+def test_bfloat16(explainer: base.Explainer, half: Case) -> None:
+    vlm, query, answer = half
+    found = contract.keeps_its_promises(explainer, vlm, query, answer)
+    exact = tiny.loaded(type(vlm)(vlm.checkpoint))
+    expected = explainer.explain(Passes(exact, [query], [answer]), query, answer)
+    if not isinstance(explainer, GradCAMPP):  # whose denominators may be anywhere near 0
+        difference = (found.maps - expected.maps).abs().max() / expected.maps.abs().max()
+        assert difference < 0.2
 
 
 def test_later_tokens_do_not_change_earlier_maps(explainer: base.Explainer, case: Case) -> None:

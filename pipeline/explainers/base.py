@@ -62,11 +62,13 @@ class Passes(Protocol):
 class Explainer(ABC):
     """Turns one answer into one raw map per token.
 
-    scales: image scales that `explain` will ask for. rank_filter, normalise, floor: how `ops.maps.finish`
+    scales: image scales that `explain` will ask for. windows: whether, where images cannot be shown at a scale, visual
+    states averaged over windows of the enlarged image will do. rank_filter, normalise, floor: how `ops.maps.finish`
     completes the maps; an explainer never does that itself.
     """
 
     scales: tuple[float, ...] = (1.0,)
+    windows: bool = True
     rank_filter: RankFilter = "none"
     normalise: Normalise = "joint"
     floor: bool = True

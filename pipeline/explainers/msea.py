@@ -16,13 +16,16 @@ class MSEA(Explainer):
     The answer is given to the model about the image at every scale, each time explained by `base`, and the maps,
     brought to the token grid of scale 1, are fused. Text scores are those of scale 1. Over CAM this is MSEA + ARC
     without ARC. The paper applies it to logit maps only; raw maps of other explainers may differ in size from scale to
-    scale (attention is spread over fewer tokens in a smaller image), and are fused as they are.
+    scale (attention is spread over fewer tokens in a smaller image), and are fused as they are. Models with inputs of
+    fixed size show no scale above 1.
 
     Args:
         base: the explainer. It must not look at several scales itself; its filter and normalisation are kept.
         scales: factors of the image's size whose maps are fused; one listed twice counts twice.
         fuse: mean over the scales, or their maximum.
     """
+
+    windows = False
 
     def __init__(self, *, base: Explainer, scales: Sequence[float] = (0.5, 0.75, 1.0), fuse: Fuse = "mean") -> None:
         if not scales or not all(0 < scale < math.inf for scale in scales):

@@ -50,8 +50,11 @@ class VLM(Checkpoint, ABC):
         """How the processor is called for `picture`, where its own defaults will not do."""
         return {}
 
-    def admit(self, scales: Iterable[float]) -> None:
-        """Raises ValueError, naming the option to change, for a scale at which images cannot be shown."""
+    def admit(self, scales: Iterable[float], windows: bool = True) -> None:
+        """Raises ValueError, naming the option to change, for a scale at which images cannot be shown.
+
+        windows: whether visual states averaged over windows of the enlarged image will do.
+        """
 
     @property
     def decoder(self) -> nn.Module:

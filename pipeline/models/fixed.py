@@ -66,14 +66,12 @@ class FixedSize(VLM):
         painted = {"canvas": self.fit, "background": self.background, "oversize": self.oversize}
         return super().identity() | painted
 
-    def admit(self, scales: Iterable[float]) -> None:
-        """Raises ValueError for scales above 1 unless windows are allowed."""
+    def admit(self, scales: Iterable[float], windows: bool = True) -> None:
+        """Raises ValueError for scales above 1 unless windows are allowed, and will do."""
         large = sorted(scale for scale in scales if scale > 1)
-        if large and self.oversize == "error" and not self.free:
-            raise ValueError(
-                f"oversize: scale {large[0]} is larger than the model's fixed input; leave such scales out or set "
-                "oversize: windows"
-            )
+        if large and not self.free and (self.oversize == "error" or not windows):
+            mend = "leave such scales out" + (" or set oversize: windows" if windows else "")
+            raise ValueError(f"oversize: scale {large[0]} is larger than the model's fixed input; {mend}")
 
     def view(self, image: Image, scale: float) -> View:
         """The image painted on the canvas. Raises ValueError for a scale above 1, which takes several views."""
