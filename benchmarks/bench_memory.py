@@ -16,7 +16,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler speaks of itself otherwise
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # the profiler speaks of itself otherwise
 
 import common  # noqa: F401 - one thread, and the project on the path
 import torch
