@@ -25,6 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from pipeline.models import attention, grad_rollout
 from pipeline.models.base import VLM
 from pipeline.models.decoder import Entry, enter
+from run_eval import quieten
 from tests import tiny
 
 HEADS, DEPTHS, SIDES = 8, (4, 12), (24, 34)
@@ -54,6 +55,7 @@ def kept_with_graph(vlm: VLM, entry: Entry) -> object:
 
 def main() -> None:
     """A line for each way and length."""
+    quieten()
     ways = {
         "attention rollout, streamed": attention.rollout,
         "attention rollout, kept": torch.no_grad()(kept),
