@@ -1,8 +1,10 @@
 """One evaluation from its configuration to its summary: fingerprint, resume, predict, prove, show."""
 
+import errno
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -28,10 +30,15 @@ from pipeline.module import ExplainModule, Given
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import summary, table
 from pipeline.outputs.records import Rows, read_rows
+from pipeline.stop import Stop, Stopped
 from pipeline.types import Answer
 from pipeline.watch import Watch, check
 
-NOT_WHOLE, TOO_MANY_BAD = 3, 4
+NOT_WHOLE, TOO_MANY_BAD, NOT_WRITTEN = 3, 4, 5
+STOPPED = 75
+"""EX_TEMPFAIL of sysexits.h: nothing is wrong, try again."""
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""A full disk, a full quota, a folder or a disk that cannot be written."""
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
 """Packages whose version may change a figure."""
 
@@ -77,29 +84,53 @@ class Evaluation:
 
     def run(self) -> int:
         """Score what is not scored yet, prove that nothing is missing, write the views. Returns the exit status."""
+        launcher = self.trainer.strategy.launcher
+        with Stop(lambda number: launcher.kill(number) if launcher else None) as stop:
+            try:
+                return self.through(stop)
+            except (Stopped, Exception) as error:
+                if stop.received is not None:  # also where it is another rank or a loader worker that is gone
+                    return self.stopped(stop.received)
+                if isinstance(error, OSError) and error.errno in STORAGE:
+                    where = error.filename or self.run_dir
+                    fail(f"{where}: {error.strerror}; mend that, then the same command resumes", NOT_WRITTEN)
+                raise
+            finally:
+                if dist.is_available() and dist.is_initialized():
+                    dist.destroy_process_group()
+
+    def through(self, stop: Stop) -> int:
+        """From the folder to the views, unless `stop` comes before."""
         counted = None
-        try:
-            if leading():
-                self.open()
-            # ranks that a launcher started all come along: none may decide alone that nothing is left to do
-            together = self.launched > 1 or self.trainer.num_nodes > 1
-            if together or set(self.data.expected) - self.rows().done(self.config.retry_quarantined):
-                counted = self.predict()
-            return self.close(counted) if leading() else 0
-        finally:
-            if dist.is_available() and dist.is_initialized():
-                dist.destroy_process_group()
+        if leading():
+            self.open()
+        # ranks that a launcher started all come along: none may decide alone that nothing is left to do
+        together = self.launched > 1 or self.trainer.num_nodes > 1
+        if together or set(self.data.expected) - self.rows().done(self.config.retry_quarantined):
+            counted = self.predict(stop)
+        return self.close(counted) if leading() else 0
+
+    def stopped(self, number: signal.Signals) -> int:
+        """The exit status after a signal; rank 0 first waits until the ranks that it started have written theirs."""
+        for process in getattr(self.trainer.strategy.launcher, "procs", ()):
+            process.wait()
+        if not leading():
+            return 0  # that of rank 0 counts, and Lightning kills a rank 0 whose children end otherwise
+        tell(f"stopped by {number.name}; the same command resumes")
+        return STOPPED
 
     def open(self) -> None:
         """Make the run folder, or accept the one that the same command left."""
         try:
             here = {"python": platform.python_version(), "host": platform.node(), "command": sys.argv}
             fingerprints.open_run(self.run_dir, self.mark, fresh=self.config.fresh, environment=here)
-        except (ValueError, OSError) as error:
+            fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump())
+        except ValueError as error:
             fail(error)
-        fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump())
+        except (FileExistsError, NotADirectoryError):
+            fail(f"--run_dir: {self.run_dir} cannot be a folder, a file is in its way; choose another")
 
-    def predict(self) -> dict[str, Any]:
+    def predict(self, stop: Stop) -> dict[str, Any]:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""
         if leading():
             self.board.open()
@@ -114,6 +145,7 @@ class Evaluation:
             save_maps=self.config.save_maps,
             observe=watch,
             retry=self.config.retry_quarantined,
+            stop=stop,
         )
         if leading():
             for row in self.rows().values():

@@ -26,6 +26,7 @@ from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
 from pipeline.outputs import draw, maps
 from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
+from pipeline.stop import Stop
 from pipeline.types import Answer, Explanation, Query, Trace
 
 Given = Callable[[Sample, VLM], Answer]
@@ -41,6 +42,7 @@ class ExplainModule(LightningModule):
     explainers: name -> explainer. tagger: the word backend.
     given: takes the place of generation. figures: how many samples of the manifest get pictures.
     observe: is shown every row that is written. retry: samples that were quarantined are done again.
+    stop: what ends the run between two batches.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class ExplainModule(LightningModule):
         save_maps: SaveMaps = "none",
         observe: Callable[[Row], None] = lambda row: None,
         retry: bool = False,
+        stop: Stop | None = None,
     ) -> None:
         super().__init__()
         self.vlm, self.explainers = vlm, dict(explainers)
         self.run_dir, self.tagger, self.given = run_dir, tagger, given
         self.figures, self.save_maps, self.observe, self.retry = figures, save_maps, observe, retry
+        self.stop = stop or Stop()
         self.group: dist.ProcessGroup | None = None
 
     def setup(self, stage: str) -> None:
@@ -78,6 +82,10 @@ class ExplainModule(LightningModule):
             data.done = self.done
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
 
+    def on_predict_start(self) -> None:
+        """Signals are ours, not Lightning's, whose handler waits for the other ranks."""
+        self.stop.hold()
+
     def teardown(self, stage: str) -> None:
         """Close the rows."""
         self.writer.close()
@@ -85,14 +93,18 @@ class ExplainModule(LightningModule):
     def meet(self) -> None:
         """Hold until every rank is through; also on a rank that had nothing to do."""
         if self.group is not None:
-            dist.barrier(self.group)
+            waiting = dist.barrier(self.group, async_op=True)
+            while not waiting.is_completed():  # inside `wait` no signal would be heard
+                time.sleep(0.02)
+            waiting.wait()
 
     def predict_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
         """Every sample of the batch becomes a row; rows that exist already are not written again."""
-        for row in self.rows(batch):
-            if row.key not in self.done:
-                self.writer.write(row)
-                self.observe(row)
+        with self.stop.batch():
+            for row in self.rows(batch):
+                if row.key not in self.done:
+                    self.writer.write(row)
+                    self.observe(row)
 
     def rows(self, batch: Sequence[Sample], redone: str | None = None) -> list[Row]:
         """Explain a batch; where that fails, its halves; a sample that fails alone is quarantined with its reason.
@@ -110,6 +122,8 @@ class ExplainModule(LightningModule):
             raise
         except Exception as error:
             if isinstance(error, torch.AcceleratorError) and "out of memory" not in str(error):
+                raise
+            if self.stop.received is not None:  # it may have ended a loader worker, which is told here and now
                 raise
             kind = type(error).__name__
             reason = f"{kind}: {error}"

@@ -55,12 +55,14 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def write_atomic(path: Path, data: str) -> None:
-    """The file is the old one or the whole new one, never a part."""
+    """The file is the old one or the whole new one, never a part. OSError names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_text(data, encoding="utf-8")
         part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -132,6 +132,7 @@ class RowWriter:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._file).st_size
         written = path.read_bytes()
@@ -139,14 +140,14 @@ class RowWriter:
             os.ftruncate(self._file, written.rfind(b"\n") + 1)
 
     def write(self, row: Row) -> None:
-        """Append `row`; when this returns, the row survives the death of the process."""
+        """Append `row`; when this returns, the row survives the death of the process. OSError names the file."""
         line, start = encode(row), os.fstat(self._file).st_size
         try:
             while line:
                 line = line[os.write(self._file, line) :]
-        except OSError:
+        except OSError as error:
             os.ftruncate(self._file, start)  # a full disk leaves no half line in front of the next row
-            raise
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def close(self) -> None:
         if self._file >= 0:

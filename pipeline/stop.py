@@ -1,0 +1,61 @@
+"""Stopping on SIGTERM and SIGUSR1: the batch in hand is finished and written, then the process leaves to be resumed."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Stopped(SystemExit):
+    """Raised where a signal stops the run."""
+
+
+class Stop:
+    """While it is entered, SIGTERM and SIGUSR1 raise `Stopped` in the main thread: at once, or after the batch in hand.
+
+    forward: is given the first signal, for processes that this one started. received: the last signal, if any.
+    """
+
+    def __init__(self, forward: Callable[[int], None] = lambda number: None) -> None:
+        self.forward = forward
+        self.received: signal.Signals | None = None
+        self._busy = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Stop":
+        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.hold()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def hold(self) -> None:
+        """Take the signals again from whoever took them since: Lightning does, and would talk to other ranks then."""
+        for number in self._before:
+            signal.signal(number, self._handle)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """What is done inside is done to its end; then a signal that came meanwhile counts."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+        if self.received is not None:
+            raise Stopped
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        first, self.received = self.received is None, signal.Signals(number)
+        if first:
+            self.forward(number)
+        if not self._busy:
+            raise Stopped
