@@ -1,0 +1,98 @@
+"""A disk that is full and folders that cannot be written: one clear line, and nothing half-written counts."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli, evaluation
+from pipeline.outputs import records
+from pipeline.outputs.records import Row, RowWriter, encode, read_rows
+
+ROW = Row("first", 0, error="ValueError: none")
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch):
+    """Gives the disk room for so many more bytes of rows."""
+    write = os.write
+
+    def room(left: int) -> None:
+        def limited(file: int, data: bytes) -> int:
+            nonlocal left
+            if not left:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            done = write(file, data[:left])
+            left -= done
+            return done
+
+        monkeypatch.setattr(records.os, "write", limited)
+
+    return room
+
+
+def test_of_a_row_that_does_not_fit_nothing_stays(tmp_path: Path, disk) -> None:
+    path, whole = tmp_path / "rows.0.jsonl", len(encode(ROW))
+    for left in range(whole):
+        path.unlink(missing_ok=True)
+        with RowWriter(path) as writer:
+            disk(whole + left)
+            writer.write(ROW)
+            with pytest.raises(OSError, match=r"No space left on device: .*rows\.0\.jsonl"):
+                writer.write(Row("other", 1, error=ROW.error))
+            assert path.read_bytes() == encode(ROW)
+            disk(10 * whole)
+            writer.write(Row("third", 2, error=ROW.error))
+    rows = read_rows(tmp_path)
+    assert (list(rows), rows.dropped) == (["first", "third"], 0)
+
+
+def run(capsys: pytest.CaptureFixture[str], folder: Path) -> tuple[int, str]:
+    """The exit status of a run, and the last line that it says."""
+    args = ["--run_dir", str(folder), "--limit", "4", "--batch_size", "2", "--explainers", "cam", "--figures", "0"]
+    args += ["--trainer.accelerator", "cpu", "--trainer.strategy", "auto", "--wandb.mode", "disabled"]
+    job = cli.parse(args)
+    capsys.readouterr()
+    try:
+        status = evaluation.Evaluation(job).run()
+    except SystemExit as left:
+        status = int(left.code or 0)
+    said = capsys.readouterr().err.splitlines()
+    return status, said[-1] if said else ""
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_the_rows_before_it_count(
+    tmp_path: Path, disk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk(10_000_000)
+    assert run(capsys, tmp_path / "whole")[0] == 0
+    lines = (tmp_path / "whole" / "rows.0.jsonl").read_bytes().splitlines(keepends=True)
+    disk(len(lines[0] + lines[1]) + 200)
+    status, said = run(capsys, tmp_path / "full")
+    assert status == 5
+    assert said.startswith("run_eval.py: error: ")
+    assert "rows.0.jsonl: No space left on device; mend that, then the same command resumes" in said
+    rows = read_rows(tmp_path / "full")
+    assert (len(rows), rows.dropped) == (2, 0)
+    disk(10_000_000)
+    assert run(capsys, tmp_path / "full")[0] == 0
+    assert (tmp_path / "full" / "summary.json").read_bytes() == (tmp_path / "whole" / "summary.json").read_bytes()
+
+
+def test_a_file_in_the_way_of_the_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("mine")
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        status, said = run(capsys, folder)
+        assert status == 2
+        assert f"--run_dir: {folder} cannot be a folder, a file is in its way; choose another" in said
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o500)
+    status, said = run(capsys, tmp_path / "run")
+    tmp_path.chmod(0o700)
+    assert status == 5
+    assert f"{tmp_path / 'run'}: Permission denied; mend that, then the same command resumes" in said
