@@ -16,7 +16,7 @@ from pipeline.explainers.grad_cam_pp import GradCAMPP
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.types import Answer, Query
-from tests import tiny
+from tests import tiny, tiny_auto
 from tests.explainers import contract
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,13 +24,15 @@ CONFIGS = sorted((ROOT / "configs" / "explainer").glob("*.yaml"))
 TINY = {"archi_surgery": ["--blocks=2"]}
 """Parameters whose defaults are too large for three blocks."""
 
+FAMILIES = tiny.FAMILIES | tiny_auto.FAMILIES
+
 Case = tuple[VLM, Query, Answer]
 
 
-@pytest.fixture(scope="module", params=tiny.FAMILIES)
+@pytest.fixture(scope="module", params=FAMILIES)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A tiny model of one family and one answered question."""
-    vlm = tiny.FAMILIES[request.param](tmp_path_factory.mktemp(request.param), max_new_tokens=4)
+    vlm = FAMILIES[request.param](tmp_path_factory.mktemp(request.param), max_new_tokens=4)
     queries = vlm.ask([tiny.image(4, 3)], ["What is on the table?"])
     return vlm, queries[0], vlm.answer(queries)[0][0]
 

@@ -64,6 +64,8 @@ class ActivationExplainer(Explainer):
         vision, text = trace.vision.float(), trace.text[positions - trace.start].float()
         maps, scores, undefined = [], [], 0
         for found in gradients:
+            if not found.isfinite().all():
+                raise ValueError(f"a gradient in {type(self).__name__} is not finite: load the model in another dtype")
             weights = self.weights(vision, found)
             undefined += int((~weights.isfinite()).sum())
             weights = weights.nan_to_num(0, 0, 0)

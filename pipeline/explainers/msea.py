@@ -14,10 +14,10 @@ class MSEA(Explainer):
     """Multi-Scale Explanation Aggregation (arXiv 2509.22415, eq. 2-5) of the raw maps of another explainer.
 
     The answer is given to the model about the image at every scale, each time explained by `base`, and the maps,
-    brought to the token grid of scale 1, are fused. Text scores are those of scale 1. Over CAM this is MSEA + ARC
-    without ARC. The paper applies it to logit maps only; raw maps of other explainers may differ in size from scale to
-    scale (attention is spread over fewer tokens in a smaller image), and are fused as they are. Models with inputs of
-    fixed size show no scale above 1.
+    brought to the token grid of scale 1, are fused. Text scores are those of scale 1. Over CAM this is `msea_arc` with
+    `interference: none`, `relu: both` and no filter. The paper applies it to logit maps only; raw maps of other
+    explainers may differ in size from scale to scale (attention is spread over fewer tokens in a smaller image), and
+    are fused as they are. Models with inputs of fixed size show no scale above 1.
 
     Args:
         base: the explainer. It must not look at several scales itself; its filter and normalisation are kept.

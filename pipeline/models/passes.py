@@ -16,7 +16,8 @@ from pipeline.types import Answer, Extent, Query, Trace
 class Passes:
     """Memoised verbs of `vlm` for one batch; keeps the `Passes` protocol of the explainers.
 
-    traces: the scale-1 traces that generation left, where it did. count: forward passes made so far.
+    traces: the scale-1 traces that generation left, where it did. count: passes made so far for these
+    queries, without those of `at` and those that only prepare others.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from pipeline.explainers.attention import Attention
 from pipeline.explainers.attention_rollout import AttentionRollout
 from pipeline.explainers.attn_lrp import AttnLRP
 from pipeline.explainers.base import Explainer
+from pipeline.explainers.cam import CAM
 from pipeline.explainers.cp_lrp import CPLRP
 from pipeline.explainers.grad_cam import GradCAM
 from pipeline.explainers.grad_cam_pp import GradCAMPP
@@ -62,6 +63,12 @@ def test_text(path: Path, name: str) -> None:
     explanation = EXPLAINERS[name].explain(*case(path)[:3])
     np.testing.assert_array_equal(explanation.valid.numpy(), case(path)[3]["text_valid"])
     agree(path, f"{name}_text", torch.where(explanation.valid, explanation.scores, 0))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_surgery_leaves_text_scores_to_cam(path: Path) -> None:
+    surgery = EXPLAINERS["archi_surgery"].explain(*case(path)[:3])
+    torch.testing.assert_close(surgery.scores, CAM().explain(*case(path)[:3]).scores)
 
 
 def rows(path: Path, name: str) -> torch.Tensor:

@@ -103,10 +103,11 @@ def test_free_families_change_size_with_the_scale_and_the_others_shrink_on_the_c
 
 
 def test_bfloat16_is_measured_alike(made):
-    for family in ("paligemma", "qwen3_vl"):
+    for family in tiny_auto.FAMILIES:
         half = tiny.loaded(Auto(made(family).location, dtype="bfloat16"))
         assert torch.equal(half.order, made(family).order)
         assert half.follow == made(family).follow
+        assert half.causal == made(family).causal
 
 
 def test_smolvlm(tmp_path, monkeypatch):
