@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pipeline import cli, evaluation
 from pipeline.outputs import records
 from pipeline.outputs.records import Row, RowWriter, encode, read_rows
+from tests.test_run import ENV, ROOT, command
 
 ROW = Row("first", 0, error="ValueError: none")
 
@@ -96,3 +98,14 @@ def test_a_read_only_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     tmp_path.chmod(0o700)
     assert status == 5
     assert f"{tmp_path / 'run'}: Permission denied; mend that, then the same command resumes" in said
+
+
+def test_a_rank_without_a_batch_waits_for_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, tmp_path / "one")[0] == 0
+    args = ["--limit", "4", "--batch_size", "2", "--explainers", "cam", "--figures", "0", "--wandb.mode", "disabled"]
+    args += ["--trainer.accelerator", "cpu", "--trainer.devices", "3", "--run_dir", str(tmp_path / "three")]
+    done = subprocess.run(command(*args), cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    sizes = [(tmp_path / "three" / f"rows.{rank}.jsonl").read_bytes().count(b"\n") for rank in range(3)]
+    assert sorted(sizes) == [0, 2, 2]
+    assert (tmp_path / "three" / "summary.json").read_bytes() == (tmp_path / "one" / "summary.json").read_bytes()
