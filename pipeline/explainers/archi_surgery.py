@@ -17,8 +17,8 @@ class ArchiSurgery(Explainer):
     token k: `relu([W_U z_i]_k)`, z_i the end of the new path after the final norm. Text scores: CAM's, of the own path.
 
     There is no public code for decoders. As in CLIP, visual tokens attend to all visual tokens; unlike there, values
-    are made from the norm before the block and shared by groups of heads, and no positions are rotated in. Feature
-    surgery is no part of it.
+    are made from the norm before the block and shared by groups of heads, and no positions are rotated in. A norm that
+    a family applies to attention's output (Gemma 3) is left out. Feature surgery is no part of it.
 
     Args:
         blocks: how many of the last blocks the new path runs through; 0 gives CAM.

@@ -33,7 +33,7 @@ def rollout(vlm: VLM, entry: Entry) -> Float[Tensor, "answer tokens"]:
     """Rows of the product, over all blocks, of half their mean attention and half the identity.
 
     Multiplied from the first block on while the pass runs, so that of all attention only one block's mean is alive,
-    beside the product: two matrices of tokens x tokens, whatever the depth. Each row sums to one.
+    beside the product: a few matrices of tokens x tokens, whatever the depth. Each row sums to one.
     """
     tokens = entry.embeds.shape[1]
     rolled = torch.eye(tokens, device=entry.embeds.device)
