@@ -64,7 +64,7 @@ def test_everything_is_read_from_the_commit_that_a_branch_meant_at_first(tmp_pat
     vlm = Qwen2VL("owner/tiny")
     assert vlm.commit == old
     branch.write_text(new)
-    assert vlm.vocabulary == 400
+    assert vlm.extent.vocabulary == 400
     assert vlm.generation.eos_token_id is None
     assert vlm.processor.tokenizer.eos_token is None
     assert vlm.identity()["checkpoint_commit"] == old
@@ -72,7 +72,7 @@ def test_everything_is_read_from_the_commit_that_a_branch_meant_at_first(tmp_pat
     weights = load_file(before / "model.safetensors")
     assert torch.equal(vlm.head.weight, weights["lm_head.weight"])
     assert Qwen2VL("owner/tiny").identity()["checkpoint_commit"] == new
-    assert Qwen2VL("owner/tiny", revision=old).vocabulary == 400
+    assert Qwen2VL("owner/tiny", revision=old).extent.vocabulary == 400
     with pytest.raises(ValueError, match="checkpoint 'owner/tiny', revision 'v2': "):
         Qwen2VL("owner/tiny", revision="v2").identity()
 
