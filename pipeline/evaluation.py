@@ -1,12 +1,10 @@
 """One evaluation from its configuration to its summary: fingerprint, resume, predict, prove, show."""
 
 import errno
-import json
-import os
 import platform
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -14,24 +12,20 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_only
 
 import pipeline
-from datamodules.sample import Sample
 from metrics.text import meteor
 from metrics.words import tagger
+from pipeline import answers, launch
 from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
 from pipeline.cli import Job, fail
-from pipeline.models.base import VLM
-from pipeline.module import ExplainModule, Given
+from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import summary, table
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.stop import Stop, Stopped
-from pipeline.types import Answer
 from pipeline.watch import Watch, check
 
 NOT_WHOLE, TOO_MANY_BAD, NOT_WRITTEN = 3, 4, 5
@@ -52,15 +46,14 @@ class Evaluation:
         try:
             self.refuse_sweeps_of_several()
             self.trainer, self.vlm, self.data, self.explainers = job.build()
-            self.launched = launched()
-            self.check_launcher()
+            self.launched = launch.check(self.trainer)
             self.beside = table.beside(self.config.beside)
             self.tagger = tagger(self.config.words)
-            if leading():
+            if launch.leading():
                 self.check_explainers()
             # a checkpoint takes long to hash: rank 0 does, and tells the others the folder that follows from it
-            self.model_identity = self.vlm.identity() if leading() else {}
-            self.given, source = self.source_of_answers()
+            self.model_identity = self.vlm.identity() if launch.leading() else {}
+            self.given, source = answers.given(self.config.answers, self.data.digest, self.model_identity)
             self.mark = {
                 "manifest": self.data.digest,
                 "model": self.model_identity,
@@ -102,19 +95,19 @@ class Evaluation:
     def through(self, stop: Stop) -> int:
         """From the folder to the views, unless `stop` comes before."""
         counted = None
-        if leading():
+        if launch.leading():
             self.open()
         # ranks that a launcher started all come along: none may decide alone that nothing is left to do
         together = self.launched > 1 or self.trainer.num_nodes > 1
         if together or set(self.data.expected) - self.rows().done(self.config.retry_quarantined):
             counted = self.predict(stop)
-        return self.close(counted) if leading() else 0
+        return self.close(counted) if launch.leading() else 0
 
     def stopped(self, number: signal.Signals) -> int:
         """The exit status after a signal; rank 0 first waits until the ranks that it started have written theirs."""
         for process in getattr(self.trainer.strategy.launcher, "procs", ()):
             process.wait()
-        if not leading():
+        if not launch.leading():
             return 0  # that of rank 0 counts, and Lightning kills a rank 0 whose children end otherwise
         tell(f"stopped by {number.name}; the same command resumes")
         return STOPPED
@@ -132,7 +125,7 @@ class Evaluation:
 
     def predict(self, stop: Stop) -> dict[str, Any]:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""
-        if leading():
+        if launch.leading():
             self.board.open()
         watch = Watch(self.explainers, self.board.log if self.trainer.logger else None)
         module = ExplainModule(
@@ -147,7 +140,7 @@ class Evaluation:
             retry=self.config.retry_quarantined,
             stop=stop,
         )
-        if leading():
+        if launch.leading():
             for row in self.rows().values():
                 watch(row)
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
@@ -209,15 +202,6 @@ class Evaluation:
         if in_a_sweep() and len(self.job.classes) > 1:
             raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(self.job.classes)}")
 
-    def check_launcher(self) -> None:
-        """Refuse to run every process alone over all the data, or to fail when they meet."""
-        counted = self.trainer.num_devices * self.trainer.num_nodes
-        if self.launched not in (1, counted):
-            raise UsageError(
-                f"--trainer.devices: the launcher started {self.launched} processes but the trainer counts {counted}; "
-                "set trainer.devices and trainer.num_nodes to what the launcher starts, and trainer.strategy to ddp"
-            )
-
     def check_explainers(self) -> None:
         """Refuse what an explainer cannot do with this model, and scales at which the model cannot be shown images."""
         for name, explainer in self.explainers.items():
@@ -229,29 +213,6 @@ class Evaluation:
                 self.vlm.admit(explainer.scales, explainer.windows)
             except ValueError as error:
                 raise UsageError(f"--vlm.{error} (--explainer.{name})") from error
-
-    def source_of_answers(self) -> tuple[Given | None, Any]:
-        """Where answers come from if the model is not asked, and what the fingerprint says of it."""
-        source = self.config.answers
-        if source is None:
-            return None, "generated"
-        if source == "captions":
-            return first_caption, "captions"
-        try:
-            earlier = json.loads((Path(source) / "env.json").read_text(encoding="utf-8"))["fingerprint"]
-        except (OSError, ValueError, KeyError) as error:
-            raise UsageError(f"--answers: {source} is no run folder: {error}") from error
-        now = {"manifest": self.data.digest, "model": checkpoint_of(self.model_identity)}
-        then = {"manifest": earlier.get("manifest"), "model": checkpoint_of(earlier.get("model", {}))}
-        if leading() and (changed := fingerprints.differences(then, now)):
-            raise UsageError(f"--answers: {source} was made differently: {'; '.join(changed)}")
-        said = {key: row.answer for key, row in read_rows(Path(source)).items() if row.answer is not None}
-        return Replay(said), {"ids": fingerprints.digest({key: answer["ids"] for key, answer in said.items()})}
-
-
-def checkpoint_of(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a model's identity that says which weights it has."""
-    return {name: value for name, value in identity.items() if name.startswith("checkpoint")}
 
 
 def tell(message: str) -> None:
@@ -267,34 +228,3 @@ def named(keys: Sequence[str]) -> str:
 def allowed(limit: int | str, samples: int) -> Fraction:
     """How many samples may be bad, by a number or by a percentage such as "0.5%"."""
     return Fraction(limit[:-1]) / 100 * samples if isinstance(limit, str) else Fraction(limit)
-
-
-def leading() -> bool:
-    """Whether this is the process of rank 0, also before there is a process group."""
-    return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
-
-
-def launched() -> int:
-    """How many processes a launcher started: torchrun, or srun outside an interactive shell."""
-    started = os.environ.get("WORLD_SIZE") or (SLURMEnvironment.detect() and os.environ["SLURM_NTASKS"])
-    return int(started or 1)
-
-
-def first_caption(sample: Sample, vlm: VLM) -> Answer:
-    """The first reference caption, as if the model had said it."""
-    if not sample.captions:
-        raise ValueError("--answers captions: the sample has no caption")
-    return vlm.spell(sample.captions[0])
-
-
-class Replay:
-    """The answers that an earlier run recorded."""
-
-    def __init__(self, said: Mapping[str, Mapping[str, Any]]) -> None:
-        self.said = said
-
-    def __call__(self, sample: Sample, vlm: VLM) -> Answer:
-        if sample.key not in self.said:
-            raise ValueError(f"--answers: the earlier run has no answer for {sample.key}")
-        said = self.said[sample.key]
-        return vlm.read(said["ids"], said["ended"])

@@ -20,6 +20,7 @@ from datamodules.sample import Sample
 from metrics import localisation, text
 from metrics.base import Evidence
 from metrics.words import Tagger, words_of
+from pipeline.answers import Given
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
@@ -29,8 +30,6 @@ from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
 from pipeline.stop import Stop
 from pipeline.types import Answer, Explanation, Query, Trace
 
-Given = Callable[[Sample, VLM], Answer]
-"""Says what the model is held to have said about a sample, where it is not asked."""
 SaveMaps = Literal["none", "uint8", "raw"]
 """Keep no maps, the finished ones, or the raw ones (fp32, before floor, normalisation and filter)."""
 
