@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from metrics.base import Sum, gather
@@ -49,7 +49,7 @@ class Entries:
 
     def to_json(self) -> dict[str, Any]:
         """Lists and numbers only; NaN (a precision of `reference`) becomes None."""
-        plain = asdict(self)
+        plain = dict(vars(self))
         for name in ("objects", "functions", "punctuation", "absent"):
             plain[name] = [[None if value != value else value for value in entry] for entry in plain[name]]
         return plain
@@ -57,11 +57,13 @@ class Entries:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Entries":
         kinds = {"objects": Object, "functions": Share, "punctuation": Share, "absent": Absent}
-        lists = {
-            name: tuple(kind(*(math.nan if value is None else value for value in entry)) for entry in plain[name])
-            for name, kind in kinds.items()
-        }
+        lists = {name: tuple(kind(*_known(entry)) for entry in plain[name]) for name, kind in kinds.items()}
         return cls(**lists, threshold=plain["threshold"], lost=plain["lost"])
+
+
+def _known(values: list[Any]) -> list[Any]:
+    """NaN for None, which hardly ever occurs."""
+    return [math.nan if value is None else value for value in values] if None in values else values
 
 
 def sums(entries: Entries) -> dict[str, Sum]:

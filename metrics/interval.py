@@ -1,13 +1,13 @@
 """95 % bootstrap intervals over images (percentile method) and paired differences on the same resamples."""
 
 import math
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypedDict
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt16
+from jaxtyping import Float64, Int64
 
 from metrics.base import Sum
 from metrics.entries import f1
@@ -15,6 +15,9 @@ from metrics.entries import f1
 RESAMPLES = 1000
 LEVEL = (2.5, 97.5)
 F1 = "f1_iou"
+CELLS = 1 << 23
+"""Resamples times images that are in memory at a time: 64 MB."""
+_NONE = Sum()
 
 
 class Interval(TypedDict):
@@ -24,6 +27,30 @@ class Interval(TypedDict):
     low: float
     high: float
     count: int
+
+
+class Table:
+    """Totals and counts of some metrics, a line for each image; a metric that an image lacks counts 0 there."""
+
+    def __init__(self, names: Sequence[str], images: Iterable[Mapping[str, Sum]] = ()) -> None:
+        self.names = tuple(names)
+        self._totals, self._counts = array("d"), array("q")
+        for figures in images:
+            self.append(figures)
+
+    def append(self, figures: Mapping[str, Sum]) -> None:
+        """One more image."""
+        found = [figures.get(name, _NONE) for name in self.names]
+        self._totals.extend([one.total for one in found])
+        self._counts.extend([one.count for one in found])
+
+    @property
+    def totals(self) -> Float64[np.ndarray, "images metrics"]:
+        return np.array(self._totals, np.float64).reshape(-1, len(self.names))
+
+    @property
+    def counts(self) -> Int64[np.ndarray, "images metrics"]:
+        return np.array(self._counts, np.int64).reshape(-1, len(self.names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,28 +63,42 @@ class Bootstrap:
     resampled: Mapping[str, Float64[np.ndarray, " resamples"]]
 
 
-@lru_cache(maxsize=2)
-def weights(images: int, resamples: int = RESAMPLES, seed: int = 0) -> UInt16[np.ndarray, "{resamples} {images}"]:
-    """How often each image occurs in each resample: `images` draws with replacement from `default_rng(seed)`."""
+def bootstrap(tables: Sequence[Table], resamples: int = RESAMPLES, seed: int = 0) -> list[Bootstrap]:
+    """The figures of each table and their resamples. All are of the same images, in one order, and drawn together.
+
+    Every metric is sum of totals over sum of counts; F1-IoU joins where obj_iou and func_iou are there, counted in
+    images with an entry of either.
+    """
+    images, *others = sorted({len(table.totals) for table in tables})
+    if others:
+        raise ValueError(f"paired figures need the same images: {images} and {others[0]}")
+    pairs = [(table.totals, table.counts.astype(np.float64)) for table in tables]
+    means = [np.full((resamples, len(table.names)), np.nan) for table in tables]
+    done = 0
+    for times in draws(images, resamples, seed) if images else ():
+        for found, (totals, counts) in zip(means, pairs, strict=True):
+            with np.errstate(invalid="ignore"):
+                found[done : done + len(times)] = (times @ totals) / (times @ counts)
+        done += len(times)
+    return [_figures(table, found) for table, found in zip(tables, means, strict=True)]
+
+
+def draws(images: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Float64[np.ndarray, "some {images}"]]:
+    """How often each image occurs in each resample, some resamples at a time: `images` draws with replacement from
+    `default_rng(seed)`."""
     generator = np.random.default_rng(seed)
-    drawn = np.zeros((resamples, images), np.uint16)
-    for row in drawn:
-        row[:] = np.bincount(generator.integers(0, images, images), minlength=images)
-    return drawn
+    at_once = max(1, CELLS // images)
+    for start in range(0, resamples, at_once):
+        drawn = np.empty((min(at_once, resamples - start), images))
+        for row in drawn:
+            row[:] = np.bincount(generator.integers(0, images, images), minlength=images)
+        yield drawn
 
 
-def bootstrap(
-    totals: Float64[np.ndarray, "images metrics"],
-    counts: Int64[np.ndarray, "images metrics"],
-    names: Sequence[str],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Bootstrap:
-    """Every metric of `names` is sum of totals over sum of counts; F1-IoU joins where obj_iou and func_iou are there,
-    counted in images with an entry of either."""
+def _figures(table: Table, means: Float64[np.ndarray, "resamples metrics"]) -> Bootstrap:
+    names, totals, counts = table.names, table.totals, table.counts
     values = {name: Sum(math.fsum(totals[:, i]), int(counts[:, i].sum())).mean for i, name in enumerate(names)}
     entries = {name: int(counts[:, i].sum()) for i, name in enumerate(names)}
-    means = _means(totals, counts, resamples, seed)
     resampled = {name: means[:, i] for i, name in enumerate(names)}
     if "obj_iou" in values and "func_iou" in values:
         both = [names.index("obj_iou"), names.index("func_iou")]
@@ -65,16 +106,6 @@ def bootstrap(
         entries[F1] = int((counts[:, both].sum(1) > 0).sum())
         resampled[F1] = _harmonic(resampled["obj_iou"], resampled["func_iou"])
     return Bootstrap(len(totals), values, entries, resampled)
-
-
-def table(
-    images: Sequence[Mapping[str, Sum]], names: Sequence[str]
-) -> tuple[Float64[np.ndarray, "images metrics"], Int64[np.ndarray, "images metrics"]]:
-    """Totals and counts of each image, in the order given; a metric that an image lacks counts 0 there."""
-    rows = [[figures.get(name, Sum()) for name in names] for figures in images]
-    shape = (len(rows), len(names))
-    totals = np.array([[one.total for one in row] for row in rows], np.float64).reshape(shape)
-    return totals, np.array([[one.count for one in row] for row in rows], np.int64).reshape(shape)
 
 
 def interval(figures: Bootstrap, name: str) -> Interval:
@@ -99,23 +130,6 @@ def _interval(value: float, resampled: Float64[np.ndarray, " resamples"], count:
         return Interval(value=value, low=math.nan, high=math.nan, count=count)
     low, high = np.percentile(known, LEVEL)
     return Interval(value=value, low=float(low), high=float(high), count=count)
-
-
-def _means(
-    totals: Float64[np.ndarray, "images metrics"],
-    counts: Int64[np.ndarray, "images metrics"],
-    resamples: int,
-    seed: int,
-) -> Float64[np.ndarray, "{resamples} metrics"]:
-    if not len(totals):
-        return np.full((resamples, totals.shape[1]), np.nan)
-    drawn = weights(len(totals), resamples, seed)
-    means = np.empty((resamples, totals.shape[1]))
-    with np.errstate(invalid="ignore"):
-        for start in range(0, resamples, 100):  # a hundred resamples in float64 at a time
-            times = drawn[start : start + 100].astype(np.float64)
-            means[start : start + 100] = (times @ totals) / (times @ counts.astype(np.float64))
-    return means
 
 
 def _harmonic(

@@ -173,9 +173,9 @@ class Evaluation:
                 f"{bare} of the first {self.config.figures} samples have no pictures; these are drawn "
                 "while a sample is explained: start over with --fresh, or anew in another --run_dir"
             )
-        bad = [row for row in rows.values() if row.error]
-        for row in bad[:5]:
-            tell(f"quarantined {row.key}: {table.printable(row.error or '')}")
+        bad = [(key, head.error) for key, head in rows.heads.items() if head.error]
+        for key, error in bad[:5]:
+            tell(f"quarantined {key}: {table.printable(error)}")
         if len(bad) > allowed(self.config.max_bad, len(rows)):
             tell(f"{len(bad)} samples quarantined; --max_bad is {self.config.max_bad}")
             return TOO_MANY_BAD
@@ -184,9 +184,9 @@ class Evaluation:
     def undrawn(self, rows: Rows) -> int:
         """How many samples lack pictures that --figures asks for: scored by an earlier command, or drawing failed."""
         panels = (
-            self.run_dir / "figures" / str(row.index) / "panel.png"
-            for row in rows.values()
-            if row.index < self.config.figures and row.error is None
+            self.run_dir / "figures" / str(head.index) / "panel.png"
+            for head in rows.heads.values()
+            if head.index < self.config.figures and head.error is None
         )
         return sum(not panel.exists() for panel in panels)
 

@@ -70,13 +70,13 @@ class ExplainModule(LightningModule):
         if dist.is_available() and dist.is_initialized():
             # ranks are uneven: at the end the first waits for the last, for days if need be
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
-        # rank 0 alone knows what the checkpoint's revision means and which folder follows from the fingerprint
-        commit = self.vlm.commit if self.global_rank == 0 else ""
-        self.vlm.commit, self.run_dir = self.trainer.strategy.broadcast((commit, self.run_dir))
+        # rank 0 alone knows what the checkpoint's revision means and which folder follows from the fingerprint; it has
+        # opened the folder, and nobody writes before it has said what is done
+        known: tuple[str, Path, frozenset[str]] = ("", self.run_dir, frozenset())
+        if self.global_rank == 0:
+            known = (self.vlm.commit, self.run_dir, read_rows(self.run_dir).done(self.retry))
+        self.vlm.commit, self.run_dir, self.done = self.trainer.strategy.broadcast(known)
         self.vlm.load(self.device)
-        self.trainer.strategy.barrier()  # rank 0 has opened the folder; nobody writes before everybody has read
-        self.done = read_rows(self.run_dir).done(self.retry)
-        self.trainer.strategy.barrier()
         if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
             data.done = self.done
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")

@@ -6,8 +6,9 @@ A line ends in its own checksum, so that a row counts only if it was written to 
 import json
 import math
 import os
+import weakref
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -61,14 +62,60 @@ class Torn(ValueError):
     """A line that was not written to its end, or was changed afterwards."""
 
 
-class Rows(dict[str, Row]):
-    """Rows by key; `dropped` lines were torn."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is kept at hand of a row on disk: its place in the manifest, why it is quarantined if it is, its line."""
 
-    dropped: int = 0
+    index: int
+    error: str | None
+    file: int
+    start: int
+    size: int
+
+
+class Rows(Mapping[str, Row]):
+    """The rows of some files by key, in the order found. Only heads are in memory: a row is read when it is asked for.
+
+    Of several rows with one key the first scored one counts; where none is scored, the first. dropped: lines that were
+    torn.
+    """
+
+    def __init__(self) -> None:
+        self.heads: dict[str, Head] = {}
+        self.dropped = 0
+
+    def add(self, path: Path) -> None:
+        """Find the rows of one more file. Raises ValueError for the schema of another version."""
+        start = 0
+        with path.open("rb") as lines:
+            file = os.dup(lines.fileno())
+            weakref.finalize(self, os.close, file)
+            for line in lines:
+                try:
+                    fields = check(line)
+                except Torn:
+                    self.dropped += 1
+                except ValueError as error:
+                    raise ValueError(f"{path}: {error}") from error
+                else:
+                    known = self.heads.get(fields["key"])
+                    if known is None or (known.error is not None and fields["error"] is None):
+                        self.heads[fields["key"]] = Head(fields["index"], fields["error"], file, start, len(line))
+                start += len(line)
+
+    def __getitem__(self, key: str) -> Row:
+        head = self.heads[key]
+        return decode(os.pread(head.file, head.size, head.start))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.heads)
+
+    def __len__(self) -> int:
+        return len(self.heads)
 
     def done(self, retry: bool = False) -> frozenset[str]:
         """Keys that need no more work; with `retry` quarantined ones do."""
-        return frozenset(key for key, row in self.items() if row.error is None or not retry)
+        return frozenset(key for key, head in self.heads.items() if head.error is None or not retry)
 
 
 def encode(row: Row) -> bytes:
@@ -85,17 +132,23 @@ def encode(row: Row) -> bytes:
     return body + b'"crc32":"%08x"}\n' % zlib.crc32(body)
 
 
-def decode(line: bytes) -> Row:
-    """The row of a whole line. Raises `Torn`, and `ValueError` for the schema of another version."""
+def check(line: bytes) -> dict[str, Any]:
+    """The fields of a whole line. Raises `Torn`, and `ValueError` for the schema of another version."""
     if not line.endswith(b"\n"):
         raise Torn("the line has no end")
     body, tail = line[: -_TAIL - 1], line[-_TAIL - 1 : -1]
     if tail != b'"crc32":"%08x"}' % zlib.crc32(body):
         raise Torn("the checksum is wrong")
     fields = json.loads(line)
-    del fields["crc32"]
     if fields.get("schema") != SCHEMA:
         raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schema {SCHEMA}")
+    del fields["crc32"]
+    return dict(fields)
+
+
+def decode(line: bytes) -> Row:
+    """The row of a whole line, which is checked first."""
+    fields = check(line)
     fields["words"] = tuple(Spoken(*word) for word in fields["words"])
     fields["captions"] = {name: Sum(total, count) for name, (total, count) in fields["captions"].items()}
     fields["explainers"] = {
@@ -106,24 +159,10 @@ def decode(line: bytes) -> Row:
 
 
 def read_rows(folder: Path) -> Rows:
-    """All complete rows of a run folder, files in order of name.
-
-    Of several rows with one key the first scored one counts; where none is scored, the first.
-    """
+    """All complete rows of a run folder, files in order of name."""
     rows = Rows()
     for path in sorted(folder.glob("rows.*.jsonl")):
-        with path.open("rb") as lines:
-            for line in lines:
-                try:
-                    row = decode(line)
-                except Torn:
-                    rows.dropped += 1
-                except ValueError as error:
-                    raise ValueError(f"{path}: {error}") from error
-                else:
-                    known = rows.setdefault(row.key, row)
-                    if known.error is not None and row.error is None:
-                        rows[row.key] = row
+        rows.add(path)
     return rows
 
 

@@ -54,9 +54,9 @@ def show(
 
 def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20, file: Any = None) -> None:
     """Print what the model said, where nothing is known of the images that could be scored."""
-    said = sorted((row for row in rows.values() if row.answer), key=lambda row: row.index)
+    said = sorted((row.index, row.key, row.answer["text"]) for row in rows.values() if row.answer)
     lines = [f"\n{model} on {dataset}: {len(said)} of {len(rows)} images captioned; no ground truth, so no figures"]
-    lines += [f"{row.index:5d}  {row.key}: {printable(row.answer['text'])}" for row in said[:limit] if row.answer]
+    lines += [f"{index:5d}  {key}: {printable(text)}" for index, key, text in said[:limit]]
     lines += [f"       and {len(said) - limit} more in rows.*.jsonl"] if len(said) > limit else []
     print(*lines, sep="\n", file=file)
 

@@ -152,10 +152,11 @@ def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) ->
 
 
 def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
-    for row in sorted(read_rows(run_dir).values(), key=lambda row: row.index):
-        folder = run_dir / "figures" / str(row.index)
+    rows = read_rows(run_dir)
+    for key, head in sorted(rows.heads.items(), key=lambda item: item[1].index):
+        folder = run_dir / "figures" / str(head.index)
         if all((folder / name).exists() for name in ("image.png", "masks.png", "maps.npz")):
-            yield row, folder
+            yield rows[key], folder
 
 
 @contextmanager

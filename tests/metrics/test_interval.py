@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from metrics.base import Sum
-from metrics.interval import bootstrap, difference, interval, table, weights
+from metrics.interval import Bootstrap, Table, bootstrap, difference, draws, interval
 
 NAMES = ("obj_iou", "func_iou", "recall")
 
@@ -15,6 +15,11 @@ def images(count: int, seed: int = 0) -> list[dict[str, Sum]]:
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 5, (count, len(NAMES)))
     return [{name: Sum(float(n * rng.random()), int(n)) for name, n in zip(NAMES, row, strict=True)} for row in counts]
+
+
+def figures_of(rows: list[dict[str, Sum]], resamples: int = 1000) -> Bootstrap:
+    (found,) = bootstrap([Table(NAMES, rows)], resamples)
+    return found
 
 
 def slow(rows: list[dict[str, Sum]], name: str, resamples: int = 100) -> list[float]:
@@ -33,7 +38,7 @@ def slow(rows: list[dict[str, Sum]], name: str, resamples: int = 100) -> list[fl
 @pytest.mark.parametrize("name", [*NAMES, "f1_iou"])
 def test_interval_is_the_percentiles_of_the_resamples(name):
     rows = images(30)
-    found = interval(bootstrap(*table(rows, NAMES), NAMES, 100), name)
+    found = interval(figures_of(rows, 100), name)
     low, high = np.percentile(slow(rows, name), [2.5, 97.5])
     assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-12)
     assert found["low"] < found["value"] < found["high"]
@@ -41,7 +46,7 @@ def test_interval_is_the_percentiles_of_the_resamples(name):
 
 def test_values_are_exact_sums_over_counts():
     rows = images(30)
-    figures = bootstrap(*table(rows, NAMES), NAMES)
+    figures = figures_of(rows)
     for name in NAMES:
         assert figures.values[name] == math.fsum(row[name].total for row in rows) / figures.counts[name]
         assert figures.counts[name] == sum(row[name].count for row in rows)
@@ -54,7 +59,7 @@ def test_values_are_exact_sums_over_counts():
 @pytest.mark.parametrize("name", [*NAMES, "f1_iou"])
 def test_differences_are_paired_on_the_same_resamples(name):
     one, two = images(30, seed=1), images(30, seed=2)
-    first, second = bootstrap(*table(one, NAMES), NAMES, 100), bootstrap(*table(two, NAMES), NAMES, 100)
+    first, second = bootstrap([Table(NAMES, one), Table(NAMES, two)], 100)
     found = difference(first, second, name)
     paired = np.subtract(slow(one, name), slow(two, name))
     assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(paired, [2.5, 97.5])), abs=1e-12)
@@ -66,19 +71,30 @@ def test_differences_are_paired_on_the_same_resamples(name):
 def test_a_constant_gain_is_seen_through_the_spread_between_images():
     rows = images(50)
     better = [{name: Sum(one.total + 0.01 * one.count, one.count) for name, one in row.items()} for row in rows]
-    a, b = bootstrap(*table(better, NAMES), NAMES), bootstrap(*table(rows, NAMES), NAMES)
+    a, b = figures_of(better), figures_of(rows)
     found = difference(a, b, "recall")
     assert (found["low"], found["high"]) == pytest.approx((0.01, 0.01), abs=1e-12)
 
 
 def test_figures_over_other_images_are_not_paired():
     with pytest.raises(ValueError, match="the same images: 3 and 4"):
-        difference(*(bootstrap(*table(images(n), NAMES), NAMES) for n in (3, 4)), "recall")
+        difference(*(figures_of(images(n)) for n in (3, 4)), "recall")
+    with pytest.raises(ValueError, match="the same images: 3 and 4"):
+        bootstrap([Table(NAMES, images(n)) for n in (4, 3)])
+
+
+def test_figures_are_the_same_in_any_company():
+    alone, (_, beside) = (
+        figures_of(images(30)),
+        bootstrap([Table(("recall",), images(30, 1)), Table(NAMES, images(30))]),
+    )
+    for name in (*NAMES, "f1_iou"):
+        assert interval(beside, name) == interval(alone, name)
 
 
 def test_absence_is_nan_and_a_count_of_0():
     rows = [{"obj_iou": Sum(0.5, 1)}, {}]
-    figures = bootstrap(*table(rows, NAMES), NAMES)
+    figures = figures_of(rows)
     for name in ("func_iou", "f1_iou"):
         found = interval(figures, name)
         assert all(math.isnan(found[key]) for key in ("value", "low", "high"))
@@ -87,33 +103,36 @@ def test_absence_is_nan_and_a_count_of_0():
 
 
 def test_no_image_and_one_image():
-    nothing = interval(bootstrap(*table([], NAMES), NAMES), "f1_iou")
+    nothing = interval(figures_of([]), "f1_iou")
     assert math.isnan(nothing["value"])
     assert nothing["count"] == 0
-    one = bootstrap(*table([{"recall": Sum(1.0, 4)}], NAMES), NAMES)
+    one = figures_of([{"recall": Sum(1.0, 4)}])
     assert interval(one, "recall") == {"value": 0.25, "low": 0.25, "high": 0.25, "count": 4}
 
 
 def test_a_nan_total_poisons_its_own_figure_alone():
     rows = images(20)
     rows[3] = {**rows[3], "recall": Sum(math.nan, 1)}
-    figures = bootstrap(*table(rows, NAMES), NAMES)
+    figures = figures_of(rows)
     assert math.isnan(interval(figures, "recall")["value"])
     assert not math.isnan(interval(figures, "obj_iou")["low"])
 
 
 def test_both_means_0_give_f1_0():
     rows = [{"obj_iou": Sum(0.0, 2), "func_iou": Sum(0.0, 1)}] * 3
-    found = interval(bootstrap(*table(rows, NAMES), NAMES), "f1_iou")
+    found = interval(figures_of(rows), "f1_iou")
     assert found == {"value": 0, "low": 0, "high": 0, "count": 3}
 
 
-def test_resamples_are_seeded_and_draw_as_many_images_as_there_are():
-    assert weights(17).shape == (1000, 17)
-    assert bootstrap(*table(images(17), NAMES), NAMES).resampled["recall"].shape == (1000,)
-    np.testing.assert_array_equal(weights(17), weights(17, 1000, 0))
-    drawn = weights(17, 40, 3)
+def test_resamples_are_seeded_and_draw_as_many_images_as_there_are(monkeypatch: pytest.MonkeyPatch):
+    (drawn,) = draws(17, 40, 3)
+    assert drawn.shape == (40, 17)
     assert (drawn.sum(1) == 17).all()
-    assert (weights(17, 40, 4) != drawn).any()
-    weights.cache_clear()
-    np.testing.assert_array_equal(weights(17, 40, 3), drawn)
+    assert (np.vstack([*draws(17, 40, 4)]) != drawn).any()
+    monkeypatch.setattr("metrics.interval.CELLS", 17 * 12)
+    parts = [*draws(17, 40, 3)]
+    assert [len(part) for part in parts] == [12, 12, 12, 4]
+    np.testing.assert_array_equal(np.vstack(parts), drawn)
+    whole = slow(images(17), "recall")
+    found = interval(figures_of(images(17), 100), "recall")
+    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(whole, [2.5, 97.5])), abs=1e-12)

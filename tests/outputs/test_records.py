@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import zlib
 from dataclasses import replace
 from itertools import permutations
@@ -11,6 +12,7 @@ import pytest
 
 from metrics.base import Sum
 from metrics.entries import Absent, Entries, Object, Share
+from pipeline.outputs import records
 from pipeline.outputs.records import Row, RowWriter, Spoken, Torn, decode, encode, read_rows
 
 ROW = Row(
@@ -134,6 +136,30 @@ def test_rows_of_before_batches_were_redone_are_read(tmp_path: Path):
     del fields["redone"], fields["crc32"]
     body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))[:-1].encode() + b","
     assert decode(body + b'"crc32":"%08x"}\n' % zlib.crc32(body)) == ROW
+
+
+def test_rows_stay_on_disk_until_they_are_asked_for_and_files_are_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for at in range(2):
+        with RowWriter(tmp_path / f"rows.{at}.jsonl") as writer:
+            writer.write(replace(ROW, key=f"a{at}"))
+            writer.write(Row(f"b{at}", 7, error="ValueError: \u2028"))
+    decoded: list[bytes] = []
+    monkeypatch.setattr(records, "decode", lambda line: decoded.append(line) or decode(line))
+    rows = read_rows(tmp_path)
+    decoded.clear()  # the check of types looks at one
+    assert rows.done(retry=True) == {"a0", "a1"}
+    assert [(head.index, head.error) for head in rows.heads.values()] == [(3, None), (7, "ValueError: \u2028")] * 2
+    assert decoded == []
+    assert rows["a1"] == replace(ROW, key="a1")
+    assert decoded == [encode(replace(ROW, key="a1"))]
+    files = {head.file for head in rows.heads.values()}
+    assert len(files) == 2
+    del rows
+    for file in files:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(file)
 
 
 def test_an_unknown_schema_is_an_error_that_names_the_file(tmp_path: Path):

@@ -3,13 +3,14 @@
 import json
 import math
 import random
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.outputs.records import RowWriter, read_rows
+from pipeline.outputs.records import Row, RowWriter, read_rows
 from pipeline.outputs.summary import prove, summarise, timing, write_json
 from tests.outputs.made import EXPLAINERS, rows
 
@@ -132,6 +133,20 @@ def test_shuffled_rows_in_many_files_give_the_same_bytes(tmp_path: Path):
     assert "node17" not in text
     assert "/data" not in text
     assert "seconds" not in text
+
+
+def test_no_more_rows_are_held_at_a_time_than_one():
+    alive: list[weakref.ref[Row]] = []
+
+    class OnDisk(dict[str, Row]):
+        def __getitem__(self, key: str) -> Row:
+            assert not any(row() for row in alive)
+            row = replace(ROWS[key])
+            alive.append(weakref.ref(row))
+            return row
+
+    assert summarise(OnDisk.fromkeys(ROWS), list(ROWS), EXPLAINERS, "hanta") == SUMMARY
+    assert len(alive) >= len(ROWS)
 
 
 def test_the_proof_names_missing_and_superfluous_keys():

@@ -1,0 +1,86 @@
+"""Do a hundred thousand rows become figures in a minute? Time and memory of what follows the last row of a run.
+
+Synthetic rows of three explainers in both profiles, as long as those of captions of nine words: read, proved, added
+up, with intervals and paired differences, and timed. The peak is that of a whole process, torch and all.
+
+    python benchmarks/bench_summary.py
+"""
+
+import resource
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from common import seconds
+
+from metrics.base import Sum
+from metrics.entries import Entries, Object, Share
+from pipeline.outputs.records import Row, Rows, RowWriter, Spoken, read_rows
+from pipeline.outputs.summary import PROFILES, summarise, timing
+
+ROWS = 100_000
+EXPLAINERS = ("cam", "tam", "msea_arc")
+CATEGORIES = [f"category {at}" for at in range(80)]
+TEXT = "A man and a woman ride a horse ."
+LABELS = {"A": "function", "a": "function", "and": "function", ".": "punctuation"}
+LABELS |= dict.fromkeys(("man", "woman", "horse"), "noun")
+WORDS = tuple(Spoken(word, LABELS.get(word, "other"), word, at, 1) for at, word in enumerate(TEXT.split()))
+ANSWER = {"ids": list(range(300, 300 + len(WORDS))), "pieces": [w.text for w in WORDS], "text": TEXT, "ended": True}
+
+
+def entries(random: np.random.Generator) -> Entries:
+    """Three objects, every function word and the full stop."""
+    objects = [Object(at, CATEGORIES[random.integers(80)], *random.random(4).tolist()) for at in (1, 4, 7)]
+    shares = [Share(word.first_token, random.random()) for word in WORDS if word.label in ("function", "punctuation")]
+    return Entries(tuple(objects), tuple(shares[:-1]), tuple(shares[-1:]), (), 256 * random.random())
+
+
+def write(folder: Path) -> None:
+    """The rows, as two ranks would leave them."""
+    random = np.random.default_rng(0)
+    with RowWriter(folder / "rows.0.jsonl") as first, RowWriter(folder / "rows.1.jsonl") as second:
+        for index in range(ROWS):
+            scored = {name: {profile: entries(random) for profile in PROFILES} for name in EXPLAINERS}
+            captions = {"rouge_l": Sum(random.random(), 1), "noun_recall": Sum(2.0, 3), "noun_precision": Sum(2.0, 2)}
+            stages = ("ask", "answer", *(f"explain/{name}" for name in EXPLAINERS), "finish", "score")
+            times = dict(zip(stages, random.random(len(stages)).tolist(), strict=True))
+            row = Row(f"{index:012d}", index, ANSWER, WORDS, captions, scored, times, 8)
+            (second if 2 * index >= ROWS else first).write(row)
+
+
+def summarised(folder: Path) -> tuple[float, float, float, float]:
+    """Seconds to find the rows, to summarise and to time them, and the peak memory of this process in GB."""
+    rows = Rows()
+
+    def find() -> None:
+        nonlocal rows
+        rows = read_rows(folder)
+
+    expected = [f"{index:012d}" for index in range(ROWS)]
+    spent = (
+        seconds(find),
+        seconds(lambda: summarise(rows, expected, EXPLAINERS, "hanta")),
+        seconds(lambda: timing(rows)),
+    )
+    return *spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def main() -> None:
+    """One line."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder)
+        size = sum(path.stat().st_size for path in folder.iterdir()) / ROWS
+        with ProcessPoolExecutor(1, get_context("spawn")) as child:
+            found, summary, times, peak = child.submit(summarised, folder).result()
+    print(
+        f"{ROWS} rows of {size / 1000:.1f} kB: {found + summary + times:.1f} s (goal 60; found {found:.1f}, "
+        f"summary {summary:.1f}, timing {times:.1f}), peak {peak:.2f} GB (goal 2)",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
