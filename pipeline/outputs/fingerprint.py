@@ -4,10 +4,16 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+LEFT = tuple(f".{name}.*.part" for name in ("config.yaml", "summary.json", "timing.json", "wandb.json", "env.json"))
+"""What `write_atomic` leaves of files of a run when its process is killed meanwhile."""
 WRITTEN = (
+    *LEFT,
+    "figures/*/.maps.npz.part",
+    "maps/.*.npz.part",
     "config.yaml",
     "rows.*.jsonl",
     "summary.json",
@@ -91,6 +97,8 @@ def open_run(
     if record is not None and record["fingerprint"] != wanted:
         changed = "; ".join(differences(record["fingerprint"], wanted))
         raise ValueError(f"{folder} holds another run ({changed}); choose another folder or start over with --fresh")
+    for part in chain.from_iterable(map(folder.glob, LEFT)):
+        part.unlink()
     starts = [*(record["starts"] if record else ()), dict(environment or {})]
     write_json(folder / "env.json", {"fingerprint": wanted, "sha256": digest(wanted), "starts": starts})
 

@@ -46,6 +46,18 @@ def test_the_same_run_goes_on_and_every_start_is_recorded(tmp_path: Path):
     assert sorted(path.name for path in folder.iterdir()) == ["env.json", "rows.0.jsonl"]
 
 
+def test_what_a_killed_process_left_half_written_goes_when_the_run_goes_on(tmp_path: Path):
+    left, foreign = (".env.json.7.part", ".summary.json.31.part", ".wandb.json.7.part"), ".mine.json.7.part"
+    open_run(tmp_path, PRINT)
+    for name in (*left, foreign):
+        (tmp_path / name).write_text("{")
+    with pytest.raises(ValueError, match="another run"):
+        open_run(tmp_path, CHANGED)
+    assert {path.name for path in tmp_path.iterdir()} == {"env.json", foreign, *left}, "not ours to touch"
+    open_run(tmp_path, PRINT)
+    assert {path.name for path in tmp_path.iterdir()} == {"env.json", foreign}
+
+
 def test_tuples_of_a_fingerprint_equal_the_lists_that_json_makes_of_them(tmp_path: Path):
     open_run(tmp_path, {"scales": (0.5, 1.0)})
     open_run(tmp_path, {"scales": (0.5, 1.0)})
@@ -63,8 +75,10 @@ def test_fresh_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path):
     written = ["config.yaml", "rows.0.jsonl", "rows.11.jsonl", "summary.json", "timing.json", "wandb.json"]
     written += [f"figures/3/{name}" for name in ("image.png", "masks.png", "maps.npz", "panel.png")]
     written += ["wandb/offline-run-1-a/files/media/x.png", "wandb/offline-run-1-a/run-a.wandb", "wandb/data/s/y"]
+    written += [".summary.json.7.part", "figures/3/.maps.npz.part", "maps/.00000003.npz.part", "maps/00000002.npz"]
     foreign = [
         "notes.txt",
+        ".mine.7.part",
         "figures/3/mine.png",
         "figures/mine.txt",
         "wandb/settings",
