@@ -44,6 +44,11 @@ def spread(names: Any) -> list[str]:
     return [str(name).strip(" '\"") for name in listed if str(name).strip(" '\"")]
 
 
+def nulls(args: Sequence[str]) -> list[str]:
+    """`args` with `null` for a value, where W&B's agent writes `--name=None`."""
+    return [re.sub(r"^(--[\w.]+=)None$", r"\1null", arg) for arg in args]
+
+
 def option(args: Sequence[str], name: str) -> str | None:
     """The last value of `--name value` or `--name=value` among `args`."""
     value = None

@@ -130,6 +130,7 @@ def plain(value: Any) -> str:
 
 def parse(args: Sequence[str]) -> "Job":
     """The command as a checked job; a mistake ends the program with status 2."""
+    args = arguments.nulls(args)
     try:
         names = arguments.spread(arguments.preview(args, "explainers")[0])
         if not names:

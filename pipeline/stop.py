@@ -1,7 +1,7 @@
-"""Stopping on SIGTERM and SIGUSR1: the batch in hand is finished and written, then the process leaves to be resumed."""
+"""Stopping on a signal: the batch in hand is finished and written, then the process leaves to be resumed."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -14,19 +14,21 @@ class Stopped(SystemExit):
 
 
 class Stop:
-    """While it is entered, SIGTERM and SIGUSR1 raise `Stopped` in the main thread: at once, or after the batch in hand.
+    """While it is entered, its signals raise `Stopped` in the main thread: at once, or after the batch in hand.
 
     forward: is given the first signal, for processes that this one started. received: the last signal, if any.
     """
 
-    def __init__(self, forward: Callable[[int], None] = lambda number: None) -> None:
-        self.forward = forward
+    def __init__(
+        self, forward: Callable[[int], None] = lambda number: None, signals: Sequence[signal.Signals] = SIGNALS
+    ) -> None:
+        self.forward, self.signals = forward, signals
         self.received: signal.Signals | None = None
         self._busy = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Stop":
-        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        self._before = {number: signal.getsignal(number) for number in self.signals}
         self.hold()
         return self
 

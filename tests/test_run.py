@@ -1,6 +1,5 @@
 """The whole command: same figures from one or two processes and after a kill, and errors of one line."""
 
-import itertools
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 ENV = {
@@ -237,25 +235,3 @@ def test_a_sweep_refuses_several_explainers(tmp_path: Path) -> None:
     done = subprocess.run(args, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 2
     assert "--explainers" in done.stderr
-
-
-def test_every_combination_of_the_sweep_parses() -> None:
-    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
-
-    from pipeline import cli
-
-    for path in sorted((ROOT / "configs" / "sweep").glob("*.yaml")):
-        sweep = yaml.safe_load(path.read_text())
-        names, choices = zip(
-            *((n, p.get("values", [p.get("value")])) for n, p in sweep["parameters"].items()), strict=True
-        )
-        combinations = list(itertools.product(*choices))
-        assert len(combinations) > 1
-        for values in combinations:
-            chosen = dict(zip(names, values, strict=True))
-            args = create_sweep_command_args({"args": {n: {"value": v} for n, v in chosen.items()}})["args"]
-            job = cli.parse(args)
-            for name, value in chosen.items():
-                if name.startswith("explainer."):
-                    found = job.config[name]
-                    assert (list(found) if isinstance(value, list) else found) == value

@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.outputs.dashboard import config, figures
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
+from pipeline.outputs.logged import config, figures
 from pipeline.outputs.records import Row, read_rows
 
 Mode = Literal["offline", "online", "disabled"]

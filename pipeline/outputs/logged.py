@@ -1,4 +1,4 @@
-"""What a dashboard knows of one explainer of a run: figures by plain names, and the resolved configuration."""
+"""What W&B is told of one explainer of a run: figures by plain names, and the resolved configuration."""
 
 import json
 from collections.abc import Mapping
@@ -7,20 +7,37 @@ from typing import Any
 
 import yaml
 
+from metrics import text
+from pipeline.outputs.summary import METRICS, PROFILES
+
 PLAIN = "corrected"
+PARTS = ("low", "high", "count")
 
 
-def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float]:
+def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float | int]:
     """The figures of one explainer by W&B's names; absent ones are left out."""
-    flat: dict[str, float] = {}
+    flat: dict[str, float | int] = {}
     for profile, metrics in summary["explainers"][explainer].items():
         prefix = "" if profile == PLAIN else f"{profile}/"
         for metric, figure in metrics.items():
             flat[f"{prefix}{metric}"] = figure["value"]
-            flat |= {f"{prefix}{part}/{metric}": figure[part] for part in ("low", "high", "count")}
+            flat |= {f"{prefix}{part}/{metric}": figure[part] for part in PARTS}
     flat |= {f"captions/{metric}": figure["value"] for metric, figure in summary.get("captions", {}).items()}
     flat |= {f"samples/{name}": count for name, count in summary["samples"].items() if isinstance(count, int)}
     return {name: value for name, value in flat.items() if value is not None}
+
+
+def names() -> set[str]:
+    """Every name that `figures` may use."""
+    prefixes = ["" if profile == PLAIN else f"{profile}/" for profile in PROFILES]
+    found = {
+        f"{prefix}{part}{metric}"
+        for prefix in prefixes
+        for part in ("", *(f"{p}/" for p in PARTS))
+        for metric in METRICS
+    }
+    found |= {f"captions/{metric}" for metric in text.METRICS}
+    return found | {f"samples/{name}" for name in ("expected", "scored", "quarantined")}
 
 
 def config(run_dir: Path, explainer: str) -> dict[str, Any]:

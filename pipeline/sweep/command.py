@@ -1,0 +1,111 @@
+"""Many runs by one yaml: every trial is a run folder of `run_eval.py`, and the same command goes on where it stopped.
+
+    python -m pipeline.sweep configs/sweep/msea_arc.yaml
+    python -m pipeline.sweep configs/sweep/msea_arc_bayes.yaml --trials 20 --out runs/search -- --limit 64
+
+The yaml is W&B's own, so `wandb sweep FILE` and `wandb agent ENTITY/PROJECT/ID` take it too; nothing here needs an
+account. What stands after `--` is given to every run. A trial that fails is on record with its reason, and the same
+command tries it again; one that is complete is never repeated.
+
+The folder holds `trials/<n>/` (run folders), `logs/<n>.txt`, `sweep.json` and `sweep.csv`. Exit status 0: every trial
+is complete; 1: one failed; 2: the command is wrong; 75: stopped by SIGINT, SIGTERM or SIGUSR1 after the batch in hand.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline import arguments, cli
+from pipeline.arguments import UsageError
+from pipeline.outputs.fingerprint import digest
+from pipeline.stop import Stop, Stopped
+from pipeline.sweep import process, runner, search, show
+from pipeline.sweep.record import Record, Trial, locked
+
+FAILED, WRONG = 1, 2
+OWN = ("run_dir", "fresh")
+"""Options that a sweep does not leave to its runs."""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Carry out the sweep that `given` (default: the command line) describes; returns the exit status."""
+    own, options = divided(sys.argv[1:] if given is None else given)
+    asked = parser().parse_args(own)
+    try:
+        return carry_out(asked, options)
+    except UsageError as error:
+        sys.stderr.write(f"pipeline.sweep: error: {' '.join(str(error).split())}\n")
+        return WRONG
+
+
+def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
+    """From the yaml to the table."""
+    sweep = search.load(asked.sweep)
+    total = count(sweep, asked.trials)
+    identity = {**sweep.written, "seed": asked.seed, "options": list(options)}
+    folder = asked.out or Path("runs") / f"sweep-{asked.sweep.stem}-{digest(identity)[:8]}"
+    with locked(folder) as lock, Stop(signals=process.SIGNALS) as stop:
+        try:
+            record = Record.open(folder, identity)
+            inside = check(sweep, record, options, asked.seed)
+            runner.Runner(sweep, record, asked.seed, options, inside, lock, stop).carry_out(total)
+        except Stopped:
+            sys.stderr.write("pipeline.sweep: stopped; the same command resumes\n")
+            return runner.STOPPED
+        show.write(sweep, record, folder / "sweep.csv")
+        show.table(sweep, record, f"{asked.sweep.stem}: {len(record.trials)} trials by {sweep.method}")
+        print(f"sweep folder: {folder}")
+        return FAILED if any(trial.status == "failed" for trial in record.trials) else 0
+
+
+def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> bool:
+    """Refuse what no trial could do; whether trials need no interpreter of their own."""
+    for name in OWN:
+        if name in sweep.parameters or arguments.option(options, name) is not None:
+            raise UsageError(f"--{name}: the sweep sets it; choose its folder with --out")
+    first = record.trials[0] if record.trials else Trial(0, search.propose(sweep, seed, ()) or {})
+    job = cli.parse(runner.words(first, options, record))
+    if len(job.classes) > 1:
+        raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(job.classes)}")
+    plain = sweep.command == search.COMMAND and runner.program(sweep).resolve() == arguments.ROOT / "run_eval.py"
+    return plain and (job.config.trainer.devices, job.config.trainer.num_nodes) in ((1, 1), ("1", 1))
+
+
+def count(sweep: search.Sweep, asked: int | None) -> int:
+    """How many trials there are to be; of a grid all, if nothing is said."""
+    limits = [asked if asked is not None else sweep.cap, search.size(sweep)]
+    if all(limit is None for limit in limits):
+        raise UsageError(
+            f"--trials: {sweep.method} has no end of its own; say how many, here or as run_cap in the yaml"
+        )
+    return min(limit for limit in limits if limit is not None)
+
+
+def divided(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What is for the sweep, and what is for its runs: the words after `--`."""
+    place = list(given).index("--") if "--" in given else len(given)
+    return list(given[:place]), list(given[place + 1 :])
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m pipeline.sweep",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m pipeline.sweep SWEEP [--trials N] [--out DIR] [--seed N] [-- options of run_eval.py]",
+    )
+    made.add_argument("sweep", type=Path, help="a yaml file in W&B's format; see configs/sweep")
+    made.add_argument("--trials", type=positive, help="at most so many; default: run_cap, else the whole grid")
+    made.add_argument(
+        "--out", type=Path, help="its folder; default: runs/sweep-NAME-DIGEST, the same for the same sweep"
+    )
+    made.add_argument("--seed", type=int, default=0, help="of random and bayes; default 0")
+    return made
+
+
+def positive(text: str) -> int:
+    """A number above 0."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number

@@ -1,0 +1,128 @@
+"""The trials of a sweep, one after the other: each a process that ends with a run folder or with a reason."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import arguments, cli
+from pipeline.arguments import UsageError
+from pipeline.stop import Stop, Stopped
+from pipeline.sweep import process, search, show
+from pipeline.sweep.record import Record, Trial
+
+STOPPED = 75
+"""What `run_eval.py` says when a signal stopped it."""
+POLL = 0.1
+"""Seconds between two looks at a trial."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A sweep in its folder. options: for every run. inside: whether trials need no interpreter of their own."""
+
+    sweep: search.Sweep
+    record: Record
+    seed: int
+    options: Sequence[str]
+    inside: bool
+    lock: int
+    stop: Stop
+
+    def carry_out(self, total: int) -> None:
+        """All trials up to `total`, or until the target is reached or nothing new is proposed. Raises Stopped."""
+        live = show.Live(self.sweep, total)
+        live.known(trial for trial in self.record.trials[:total] if self.whole(trial))
+        with live.bar:
+            for number in range(total):
+                if self.reached():
+                    break
+                trial = self.trial(number)
+                if trial is None:
+                    live.console.print(f"after {number} trials {self.sweep.method} has nothing that was not tried")
+                    break
+                if not self.whole(trial):
+                    with self.stop.batch():
+                        trial = self.run(trial, live)
+                    live.ended(trial)
+
+    def trial(self, number: int) -> Trial | None:
+        """Trial `number`, as it is on record or with values that are new."""
+        trials = self.record.trials
+        if number < len(trials):
+            return trials[number]
+        values = search.propose(self.sweep, self.seed, [(trial.values, trial.figure) for trial in trials])
+        return None if values is None else self.record.begin(values)
+
+    def run(self, trial: Trial, live: show.Live) -> Trial:
+        """`trial` as it ended. Raises Stopped where it was stopped."""
+        log = self.record.log(trial.number)
+        log.parent.mkdir(exist_ok=True)
+        args = words(trial, self.options, self.record)
+        command = ["run_eval.py", *args] if self.inside else spelt(self.sweep, args)
+        running, told = process.start(command, self.inside, log, self.lock, self.stop), False
+        while running.is_alive():
+            time.sleep(POLL)
+            live.tick()
+            if self.stop.received is not None and not told:
+                running.terminate()
+                told = True
+        status, figure = running.exitcode, None
+        if status == 0:
+            figure = show.figures(self.record, trial).get(self.sweep.metric)
+            if figure is not None:
+                return self.record.put(trial, status="complete", figure=figure, error=None)
+        elif told or status == STOPPED:
+            raise Stopped
+        return self.record.put(trial, status="failed", error=reason(status, log, self.sweep.metric))
+
+    def whole(self, trial: Trial) -> bool:
+        """Whether a trial need not be run again."""
+        return trial.status == "complete" and self.record.summary(trial.number) is not None
+
+    def reached(self) -> bool:
+        """Whether the metric's target is reached."""
+        leader = show.best(self.sweep, self.record.trials)
+        if leader is None or leader.figure is None or self.sweep.target is None:
+            return False
+        return leader.figure >= self.sweep.target if self.sweep.maximize else leader.figure <= self.sweep.target
+
+
+def words(trial: Trial, options: Sequence[str], record: Record) -> list[str]:
+    """The arguments of one run; later ones win."""
+    given = [f"--{name}={cli.plain(value)}" for name, value in trial.values.items()]
+    return ["--wandb.mode=disabled", *given, *options, f"--run_dir={record.run_dir(trial.number)}"]
+
+
+def spelt(sweep: search.Sweep, args: Sequence[str]) -> list[str]:
+    """The sweep's command with its macros filled in, as W&B's agent does."""
+    macros: dict[str, Sequence[str]] = {
+        "${env}": ["/usr/bin/env"],
+        "${interpreter}": [sys.executable],
+        "${program}": [str(program(sweep))],
+        "${args}": args,
+    }
+    filled = [re.sub(r"\$\{envvar:(\w+)\}", lambda found: os.environ.get(found[1], found[1]), w) for w in sweep.command]
+    return [word for one in filled for word in macros.get(one, [one])]
+
+
+def program(sweep: search.Sweep) -> Path:
+    """The sweep's program, here or in the checkout."""
+    for path in (Path(sweep.program), arguments.ROOT / sweep.program):
+        if path.is_file():
+            return path
+    raise UsageError(f"program: {sweep.program} is no file")
+
+
+def reason(status: int | None, log: Path, metric: str) -> str:
+    """Why a trial failed: the last line that it said, or the signal that ended it."""
+    if status == 0:
+        return f"its summary has no {metric}"
+    if status is not None and status < 0:
+        return f"killed by {signal.Signals(-status).name}; see {log}"
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return f"status {status}: {lines[-1] if lines else 'it said nothing'}"

@@ -1,0 +1,154 @@
+"""What a sweep shows: a line that lives while it works, a table sorted by its metric, the same as a file."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.outputs import logged
+from pipeline.outputs.fingerprint import write_atomic
+from pipeline.outputs.summary import METRICS
+from pipeline.outputs.table import ABSENT, COLUMNS, WIDTH, printable
+from pipeline.sweep.record import Record, Trial
+from pipeline.sweep.search import Sweep, searched
+
+BESIDE = ("f1_iou", "obj_iou", "func_iou")
+"""Figures shown beside that of the sweep."""
+
+
+class Live:
+    """Trials done of all, the best so far and the time that is left; beneath it a line for each trial that ended."""
+
+    def __init__(self, sweep: Sweep, total: int) -> None:
+        self.sweep, self.total = sweep, total
+        self.console = console()
+        self.best: Trial | None = None
+        columns = [TextColumn("trial {task.completed}/{task.total}"), BarColumn(20), TextColumn("{task.description}")]
+        times = [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+        # no thread of its own draws it: it would be lost, with its locks, in a process that is forked
+        self.bar = Progress(
+            *columns,
+            *times,
+            console=self.console,
+            auto_refresh=False,
+            speed_estimate_period=86400,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task("", total=total)
+
+    def known(self, trials: Iterable[Trial]) -> None:
+        """Trials of an earlier start, which count but took no time."""
+        for trial in trials:
+            self._rank(trial)
+            self.bar.update(self.task, completed=self.bar.tasks[0].completed + 1)
+
+    def ended(self, trial: Trial) -> None:
+        """One more trial; its line stays."""
+        self._rank(trial)
+        said = trial.error if trial.error else f"{self.sweep.metric} {value(self.sweep.metric, trial.figure)}"
+        named = ", ".join(f"{name}={given}" for name, given in short(trial.values, self.sweep).items())
+        self.bar.advance(self.task)
+        done = f"{self.bar.tasks[0].completed:g}/{self.total}"
+        line = f"{done} trial {trial.number}: {printable(str(said))} ({printable(named)})"
+        self.console.print(Text(line, style="red" if trial.error else ""), soft_wrap=True)
+
+    def tick(self) -> None:
+        """Draw it again; to be called now and then."""
+        self.bar.refresh()
+
+    def _rank(self, trial: Trial) -> None:
+        self.best = best(self.sweep, [*([self.best] if self.best else []), trial])
+        if self.best:
+            self.bar.update(self.task, description=f"best {value(self.sweep.metric, self.best.figure)}")
+
+
+def console(file: Any = None) -> Console:
+    """The terminal, or a file of fixed width."""
+    return Console(file=file, width=None if (file or sys.stdout).isatty() else WIDTH, highlight=False)
+
+
+def ranked(sweep: Sweep, trials: Iterable[Trial]) -> list[Trial]:
+    """The best first; those without a figure last."""
+    sign = -1 if sweep.maximize else 1
+    return sorted(trials, key=lambda one: (one.figure is None, sign * (one.figure or 0), one.number))
+
+
+def best(sweep: Sweep, trials: Iterable[Trial]) -> Trial | None:
+    """The best of the trials that have a figure."""
+    return next((one for one in ranked(sweep, trials) if one.figure is not None), None)
+
+
+def short(values: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
+    """The values that differ from trial to trial, by the last part of their names where that tells them apart."""
+    names = list(searched(sweep)) or list(values)
+    last = [name.rpartition(".")[2] for name in names]
+    return {(part if last.count(part) == 1 else name): values[name] for name, part in zip(names, last, strict=True)}
+
+
+def value(metric: str, figure: float | int | None) -> str:
+    """A figure in percent if it is a share; anything else as it is."""
+    if figure is None:
+        return ABSENT
+    return f"{100 * figure:.2f}" if metric.rpartition("/")[2] in METRICS and "count/" not in metric else f"{figure:g}"
+
+
+def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
+    """Print every trial that ended, the best first."""
+    names = [sweep.metric, *(name for name in BESIDE if name != sweep.metric)]
+    trials = ranked(sweep, (one for one in record.trials if one.status != "started"))
+    made = Table(title=Text(title), title_justify="left", caption_justify="left")
+    made.caption = f"by {sweep.metric}, in percent; with its 95 % interval over images; * best"
+    made.add_column("Trial", justify="right")
+    for name in short(sweep.parameters, sweep):
+        made.add_column(Text(name), justify="right", overflow="fold")
+    for name in (*names[:1], "95 %", *names[1:]):
+        made.add_column(Text(COLUMNS.get(name, name)), justify="right", no_wrap=True)
+    for place, trial in enumerate(trials):
+        found = figures(record, trial)
+        cells = [value(name, found.get(name)) for name in names]
+        cells[0] += "*" if place == 0 and trial.figure is not None else " "
+        cells.insert(1, interval(sweep.metric, found))
+        if trial.error:
+            cells = ["failed", *[ABSENT] * (len(cells) - 1)]
+        made.add_row(str(trial.number), *(Text(str(one)) for one in short(trial.values, sweep).values()), *cells)
+    screen = console(file)
+    screen.print(made)
+    for trial in trials:
+        if trial.error:
+            screen.print(Text(f"trial {trial.number} failed: {printable(trial.error)}", style="red"), soft_wrap=True)
+
+
+def interval(metric: str, found: Mapping[str, float | int]) -> str:
+    """The 95 % interval of a figure."""
+    profile, _, name = metric.rpartition("/")
+    low, high = (found.get("/".join(filter(None, (profile, end, name)))) for end in ("low", "high"))
+    return ABSENT if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
+
+
+def figures(record: Record, trial: Trial) -> dict[str, float | int]:
+    """The figures of a trial by W&B's names."""
+    summary = record.summary(trial.number)
+    return logged.figures(summary, next(iter(summary["explainers"]))) if summary else {}
+
+
+def write(sweep: Sweep, record: Record, path: Path) -> None:
+    """Every trial with all its values and figures as a csv file, in their order."""
+    rows = [(trial, figures(record, trial)) for trial in record.trials]
+    metrics = [name for name in (*METRICS, sweep.metric) if any(name in found for _, found in rows)]
+    columns = ["trial", "status", *sweep.parameters, *dict.fromkeys(metrics), "error"]
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(columns)
+    for trial, found in rows:
+        given: Sequence[Any] = [trial.values[name] for name in sweep.parameters]
+        lines.writerow(
+            [trial.number, trial.status, *given, *(found.get(name) for name in dict.fromkeys(metrics)), trial.error]
+        )
+    write_atomic(path, text.getvalue())
