@@ -12,6 +12,7 @@ from metrics import entries as entry
 from metrics import text
 from metrics.base import Sum
 from metrics.entries import Entries
+from metrics.interval import Table
 
 
 class Sums(Metric):
@@ -28,10 +29,9 @@ class Sums(Metric):
         self.add_state("counts", torch.zeros(len(self.names), dtype=torch.int64), dist_reduce_fx="sum")
 
     def _add(self, samples: Iterable[Mapping[str, Sum]]) -> None:
-        for figures in samples:
-            row = [figures.get(name, Sum()) for name in self.names]
-            self.totals += torch.tensor([one.total for one in row], dtype=torch.float64, device=self.totals.device)
-            self.counts += torch.tensor([one.count for one in row], dtype=torch.int64, device=self.counts.device)
+        images = Table(self.names, samples)
+        self.totals += torch.from_numpy(images.totals).sum(0).to(self.totals.device)
+        self.counts += torch.from_numpy(images.counts).sum(0).to(self.counts.device)
 
     def compute(self) -> dict[str, Tensor]:
         """Every mean, float64; NaN where the count is 0."""

@@ -141,8 +141,7 @@ class Evaluation:
             stop=stop,
         )
         if launch.leading():
-            for row in self.rows().values():
-                watch(row)
+            watch.catch_up(self.rows().values())
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
         module.meet()
         return watch.total(module.group)

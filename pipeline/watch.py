@@ -1,6 +1,7 @@
 """The torchmetrics side of a run: running figures while it works, and a second count that must agree at its end."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import torch.distributed as dist
@@ -30,14 +31,19 @@ class Watch:
         }
         self.log, self.every, self.seen = log, every, 0
 
-    def __call__(self, row: Row) -> None:
-        """Add one row; a quarantined one has nothing to add."""
+    def __call__(self, *rows: Row) -> None:
+        """Add rows; a quarantined one has nothing to add."""
         for (name, profile), metric in self.metrics.items():
-            if name in row.explainers:
-                metric.update([row.explainers[name][profile]])
-        self.seen += 1
+            metric.update([row.explainers[name][profile] for row in rows if name in row.explainers])
+        self.seen += len(rows)
         if self.log is not None and self.seen % self.every == 0:
             self.log(self.figures(), self.seen)
+
+    def catch_up(self, rows: Iterable[Row]) -> None:
+        """Add what an earlier start left; the running figures are logged anew."""
+        stream = iter(rows)
+        while some := list(islice(stream, self.every)):
+            self(*some)
 
     def figures(self) -> dict[str, float]:
         """What this process has seen so far, by W&B's names."""

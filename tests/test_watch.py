@@ -38,6 +38,21 @@ def test_a_lost_row_is_noticed() -> None:
         check(watch.total(None), summarise(rows(), list(rows()), ["cam"], "hanta"))
 
 
+def test_what_an_earlier_start_left_is_logged_as_if_it_came_one_by_one() -> None:
+    logged: list[list[tuple[dict[str, float], int]]] = [[], []]
+    one_by_one, caught_up = (Watch(["cam"], lambda *seen, to=to: to.append(seen), every=3) for to in logged)
+    for row in rows().values():
+        one_by_one(row)
+    caught_up.catch_up(row for row in list(rows().values())[:5])
+    for row in list(rows().values())[5:]:
+        caught_up(row)
+    steps = [[step for _, step in of] for of in logged]
+    assert steps[0] == steps[1] == [3, 6]
+    for (first, _), (second, _) in zip(*logged, strict=True):
+        assert first == pytest.approx(second, abs=1e-12, nan_ok=True)
+    assert caught_up.seen == one_by_one.seen == 8
+
+
 def test_running_figures_come_every_so_many_samples() -> None:
     logged: list[tuple[dict[str, float], int]] = []
     watch = Watch(["cam"], lambda figures, step: logged.append((figures, step)), every=3)

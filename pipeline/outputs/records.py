@@ -5,6 +5,7 @@ A line ends in its own checksum, so that a row counts only if it was written to 
 
 import json
 import math
+import mmap
 import os
 import weakref
 import zlib
@@ -173,10 +174,11 @@ class RowWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        size = os.fstat(self._file).st_size
-        written = path.read_bytes()
-        if size and not written.endswith(b"\n"):
-            os.ftruncate(self._file, written.rfind(b"\n") + 1)
+        if size := os.fstat(self._file).st_size:
+            with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as written:
+                whole = written.rfind(b"\n") + 1
+            if whole < size:
+                os.ftruncate(self._file, whole)
 
     def write(self, row: Row) -> None:
         """Append `row`; when this returns, the row survives the death of the process. OSError names the file."""
