@@ -4,12 +4,12 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo demo-all demo-model demo-card test lint bench clean
+.PHONY: demo demo-all demo-model demo-card test lint docs bench clean
 .DEFAULT_GOAL := demo
 
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $(SETUP)
 
 demo: $(SETUP)  ## captions, maps, figures and pictures of three explainers on the embedded model
@@ -36,6 +36,10 @@ lint: $(SETUP)  ## formatting, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(SETUP)  ## the guide into build/docs; a broken link, a formula that cannot be read or any warning fails
+	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
+	@echo guide: build/docs/index.html
 
 bench: $(SETUP)  ## ratios of cost, each measured in one run
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

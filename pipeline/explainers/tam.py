@@ -24,9 +24,10 @@ class TAM(Explainer):
     its own id, and the filter keeps constant windows. Equality of words is equality of ids (the public code compares
     decoded and tokenised text). beta is in closed form (a numerical search there).
 
-    compat: the public code, level for level. What it returns for answer token 0 is the map of the first prompt word,
-        whose id is the model's best guess there; the context map of answer token 0 is that of the last input token;
-        constant windows of the filter become 0.
+    Args:
+        compat: the public code, level for level. What it returns for answer token 0 is the map of the first prompt
+            word, whose id is the model's best guess there; the context map of answer token 0 is that of the last input
+            token; constant windows of the filter become 0.
     """
 
     def __init__(self, *, compat: bool = False) -> None:
