@@ -78,7 +78,8 @@ class Evaluation:
     def run(self) -> int:
         """Score what is not scored yet, prove that nothing is missing, write the views. Returns the exit status."""
         launcher = self.trainer.strategy.launcher
-        with Stop(lambda number: launcher.kill(number) if launcher else None) as stop:
+        forward = launcher.kill if launcher else lambda number: None
+        with Stop(forward, parent=launch.parent(self.trainer)) as stop:
             try:
                 return self.through(stop)
             except (Stopped, Exception) as error:

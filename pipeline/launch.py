@@ -3,7 +3,7 @@
 import os
 
 from lightning import Trainer
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from pipeline.arguments import UsageError
@@ -29,3 +29,9 @@ def check(trainer: Trainer) -> int:
             "set trainer.devices and trainer.num_nodes to what the launcher starts, and trainer.strategy to ddp"
         )
     return started
+
+
+def parent(trainer: Trainer) -> int | None:
+    """The process of rank 0, where Lightning there started this one: nobody else ends it when rank 0 dies."""
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    return os.getppid() if isinstance(environment, LightningEnvironment) and trainer.local_rank > 0 else None

@@ -80,10 +80,8 @@ class ExplainModule(LightningModule):
         if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
             data.done = self.done
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
-
-    def on_predict_start(self) -> None:
-        """Signals are ours, not Lightning's, whose handler waits for the other ranks."""
-        self.stop.hold()
+        # signals are ours, not Lightning's, whose handler waits for ranks that may be waiting for this one
+        self.trainer._signal_connector.register_signal_handlers = self.stop.hold  # type: ignore[method-assign]
 
     def teardown(self, stage: str) -> None:
         """Close the rows."""

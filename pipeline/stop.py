@@ -1,5 +1,6 @@
 """Stopping on a signal: the batch in hand is finished and written, then the process leaves to be resumed."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,19 +11,23 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
-    """Raised where a signal stops the run."""
+    """Raised where a signal stops the run, or the end of the process that it hangs on."""
 
 
 class Stop:
     """While it is entered, its signals raise `Stopped` in the main thread: at once, or after the batch in hand.
 
     forward: is given the first signal, for processes that this one started. received: the last signal, if any.
+    parent: the process without which this one is not to go on; it too stops after the batch in hand.
     """
 
     def __init__(
-        self, forward: Callable[[int], None] = lambda number: None, signals: Sequence[signal.Signals] = SIGNALS
+        self,
+        forward: Callable[[int], None] = lambda number: None,
+        signals: Sequence[signal.Signals] = SIGNALS,
+        parent: int | None = None,
     ) -> None:
-        self.forward, self.signals = forward, signals
+        self.forward, self.signals, self.parent = forward, signals, parent
         self.received: signal.Signals | None = None
         self._busy = False
         self._before: dict[signal.Signals, Any] = {}
@@ -46,7 +51,7 @@ class Stop:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """What is done inside is done to its end; then a signal that came meanwhile counts."""
+        """What is done inside is done to its end; then what came meanwhile counts."""
         self._busy = True
         try:
             yield
@@ -54,6 +59,8 @@ class Stop:
             self._busy = False
         if self.received is not None:
             raise Stopped
+        if self.parent not in (None, os.getppid()):
+            raise Stopped(f"process {self.parent}, which started this one, is gone; the same command resumes")
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         first, self.received = self.received is None, signal.Signals(number)

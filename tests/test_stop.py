@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from lightning import Callback
 
+from pipeline import cli
+from pipeline.evaluation import Evaluation
 from pipeline.outputs.records import read_rows
 from pipeline.stop import SIGNALS, Stop, Stopped
 from tests.test_run import ENV, ROOT, SMALL, command, run
@@ -57,6 +60,40 @@ def test_signals_that_another_took_are_taken_again_but_only_while_entered() -> N
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_without_the_process_that_it_hangs_on_it_stops_after_the_batch_in_hand() -> None:
+    done = []
+    with Stop(parent=os.getppid()) as stop, stop.batch():
+        done.append("first")
+    with pytest.raises(Stopped, match="is gone; the same command resumes"), Stop(parent=os.getpid()).batch():
+        done.append("second")
+    assert done == ["first", "second"]
+
+
+def test_lightning_never_has_the_signals_while_ranks_get_ready(tmp_path: Path) -> None:
+    """Its handler would wait for another rank, which may be waiting for this one to end."""
+    found = []
+
+    class Look(Callback):
+        def on_predict_start(self, *_: object) -> None:
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    args = ["--limit", "1", "--explainers", "cam", "--figures", "0", "--wandb.mode", "disabled"]
+    args += ["--trainer.accelerator", "cpu", "--trainer.strategy", "auto", "--run_dir", str(tmp_path / "run")]
+    evaluation = Evaluation(cli.parse(args))
+    evaluation.trainer.callbacks.append(Look())
+    assert evaluation.run() == 0
+    assert [handler.__func__ for handler in found] == [Stop._handle]
+
+
+def alive(group: int) -> bool:
+    """Whether anybody is left who would write."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The summary of a run that nobody stopped."""
@@ -83,12 +120,11 @@ def test_a_stopped_run_says_75_and_resumes_to_the_same_bytes(
     while not any(p.stat().st_size for p in folder.glob("rows.*.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.005)
     (os.killpg if group else os.kill)(process.pid, number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 75, said
     assert f"stopped by {number.name}; the same command resumes" in said
     assert "Traceback" not in said
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody is left who would write
+    assert not alive(process.pid)
     kept = read_rows(folder)
     assert kept.dropped == 0
     assert 0 < len(kept) < 24
@@ -98,3 +134,18 @@ def test_a_stopped_run_says_75_and_resumes_to_the_same_bytes(
     assert (folder / "summary.json").read_bytes() == whole
     lines = b"".join(path.read_bytes() for path in folder.glob("rows.*.jsonl")).splitlines()
     assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 24, "nothing twice"
+
+
+def test_where_rank_0_is_killed_the_ranks_that_it_started_do_not_go_on_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    args = [*SMALL, "--limit", "48", "--explainers", "cam", "--run_dir", str(folder), "--trainer.accelerator", "cpu"]
+    process = subprocess.Popen(command(*args, "--trainer.devices", "2"), cwd=ROOT, env=ENV, start_new_session=True)
+    rows, deadline = folder / "rows.1.jsonl", time.monotonic() + 120
+    while not (rows.exists() and rows.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    while alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(process.pid)
+    assert rows.read_bytes().count(b"\n") in range(4, 24, 4), "whole batches, not all that rank 1 had to do"
