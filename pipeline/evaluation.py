@@ -157,9 +157,10 @@ class Evaluation:
             tell(f"{len(unexpected)} rows are not of this data; start over with --fresh: {named(unexpected)}")
         if missing or unexpected:
             return NOT_WHOLE
-        found = summary.summarise(rows, self.data.expected, list(self.explainers), self.tagger.name)
+        timing = summary.Timing()
+        found = summary.summarise(rows, self.data.expected, list(self.explainers), self.tagger.name, timing)
         fingerprints.write_json(self.run_dir / "summary.json", found)
-        fingerprints.write_json(self.run_dir / "timing.json", summary.timing(rows))
+        fingerprints.write_json(self.run_dir / "timing.json", timing.figures())
         if counted is not None:
             check(counted, found)
         if found["ground_truth"] or not found["samples"]["scored"]:

@@ -1,7 +1,12 @@
-"""`summary.json` and `timing.json`: pure functions of the rows, the same to the last bit in any order of rows."""
+"""`summary.json` and `timing.json`: pure functions of the rows, the same to the last bit in any order of rows.
+
+One pass over the rows, which may be too many to be held at a time, feeds both.
+"""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +16,7 @@ from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.records import Row
 from pipeline.outputs.tally import Scores, Tally
 
-__all__ = ["prove", "summarise", "timing", "write_json"]
+__all__ = ["Timing", "prove", "summarise", "write_json"]
 
 METRICS = ("obj_iou", "func_iou", "f1_iou", "punct_iou", "precision", "recall", "pointing")
 PROFILES = ("corrected", "reference")
@@ -26,19 +31,25 @@ def prove(rows: Collection[str], expected: Sequence[str]) -> tuple[list[str], li
 
 
 def summarise(
-    rows: Mapping[str, Row], expected: Sequence[str], explainers: Sequence[str], words: str
+    rows: Mapping[str, Row],
+    expected: Sequence[str],
+    explainers: Sequence[str],
+    words: str,
+    observe: Callable[[Row], None] = lambda row: None,
 ) -> dict[str, Any]:
     """All data set figures. Raises ValueError unless there is one row for each key of the manifest, no more.
 
     explainers: names in the order of the run; `differences.<a>-<b>` is a minus b for each pair in that order.
-    words: name of the word backend.
+    words: name of the word backend. observe: is shown every row; reading them once more would take as long again.
     """
     missing, superfluous = prove(rows, expected)
     if missing or superfluous:
         raise ValueError(f"rows and manifest disagree: missing {missing[:5]}, superfluous {superfluous[:5]}")
     tally = Tally(explainers, PROFILES)
     for key in sorted(rows):
-        tally.add(rows[key])
+        row = rows[key]
+        tally.add(row)
+        observe(row)
     *figures, captions = intervals.bootstrap([*(of.images for of in tally.scores.values()), tally.captions])
     found = dict(zip(tally.scores, figures, strict=True))
     return _plain(
@@ -76,14 +87,24 @@ def summarise(
     )
 
 
-def timing(rows: Mapping[str, Row]) -> dict[str, Any]:
-    """Mean seconds a sample of each stage, and their sum, over the samples that have times."""
-    timed = [row.seconds for row in rows.values() if row.seconds]
-    stages = sorted({stage for seconds in timed for stage in seconds})
-    totals = {stage: math.fsum(seconds.get(stage, 0.0) for seconds in timed) for stage in stages}
-    means = {stage: total / len(timed) for stage, total in totals.items()}
-    mean = math.fsum(means.values()) if timed else None
-    return {"seconds": means, "mean": mean, "total": math.fsum(totals.values()), "samples": len(timed)}
+class Timing:
+    """The seconds of every row that it is shown; `figures` are those of `timing.json`."""
+
+    def __init__(self) -> None:
+        self.stages: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
+        self.samples = 0
+
+    def __call__(self, row: Row) -> None:
+        self.samples += bool(row.seconds)
+        for stage, seconds in row.seconds.items():
+            self.stages[stage].append(seconds)
+
+    def figures(self) -> dict[str, Any]:
+        """Mean seconds a sample of each stage, and their sum, over the samples that have times."""
+        totals = {stage: math.fsum(seconds) for stage, seconds in sorted(self.stages.items())}
+        means = {stage: total / self.samples for stage, total in totals.items()}
+        mean = math.fsum(means.values()) if means else None
+        return {"seconds": means, "mean": mean, "total": math.fsum(totals.values()), "samples": self.samples}
 
 
 def _breakdown(of: Scores) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pipeline.outputs.records import Row
 
 LENGTHS = (10, 20, 40, 80)
 """Upper bounds, in words, of the classes of caption length; the last class has none."""
-MENTIONS = ("captions_without_object", "present", "absent", "lost_pixels")
 
 
 class LengthClass:
@@ -33,7 +32,7 @@ class Scores:
         self.images = Table(scores.METRICS)
         self.categories: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self.lengths: defaultdict[str, LengthClass] = defaultdict(LengthClass)
-        self.mentions: Counter[str] = Counter(dict.fromkeys(MENTIONS, 0))
+        self.mentions = dict.fromkeys(("captions_without_object", "present", "absent", "lost_pixels"), 0)
 
     def add(self, entries: Entries, words: int) -> None:
         """One more image and the number of its caption's words."""
@@ -44,9 +43,10 @@ class Scores:
             self.categories[entry.category].append(entry.iou)
             of.obj_iou.append(entry.iou)
         of.func_iou.extend(entry.share for entry in entries.functions)
-        alone = not entries.objects and not entries.absent
-        said = (alone, len(entries.objects), len(entries.absent), entries.lost)
-        self.mentions.update(dict(zip(MENTIONS, said, strict=True)))
+        self.mentions["captions_without_object"] += not entries.objects and not entries.absent
+        self.mentions["present"] += len(entries.objects)
+        self.mentions["absent"] += len(entries.absent)
+        self.mentions["lost_pixels"] += entries.lost
 
 
 class Tally:
@@ -73,7 +73,8 @@ class Tally:
         self.captions.append(row.captions)
         self.metrics.update(row.captions)
         self.words += len(row.words)
-        self.labels.update(word.label for word in row.spoken)
+        for word in row.spoken:
+            self.labels[word.label] += 1
         if row.redone:
             self.redone[row.redone] += 1
         if row.answer:
