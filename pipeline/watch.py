@@ -7,9 +7,9 @@ from typing import Any
 import torch.distributed as dist
 
 from metrics.classes import Localisation
+from pipeline.outputs.logged import PLAIN, RUNNING
 from pipeline.outputs.records import Row
-
-PROFILES = ("corrected", "reference")
+from pipeline.outputs.summary import PROFILES
 
 
 class Watch:
@@ -49,7 +49,7 @@ class Watch:
         """What this process has seen so far, by W&B's names."""
         found: dict[str, float] = {}
         for (_, profile), metric in self.metrics.items():
-            prefix = "running/" if profile == "corrected" else f"running/{profile}/"
+            prefix = f"{RUNNING}/" if profile == PLAIN else f"{RUNNING}/{profile}/"
             found |= {f"{prefix}{key}": float(value) for key, value in metric.compute().items()}
         return found
 

@@ -12,6 +12,10 @@ from pipeline.outputs.summary import METRICS, PROFILES
 
 PLAIN = "corrected"
 PARTS = ("low", "high", "count")
+TABLE = "samples_table"
+"""Where the samples that have pictures are shown."""
+RUNNING = "running"
+"""Before the names of figures while a run works."""
 
 
 def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float | int]:

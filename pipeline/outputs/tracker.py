@@ -22,7 +22,7 @@ import numpy as np
 
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
-from pipeline.outputs.logged import config, figures
+from pipeline.outputs.logged import TABLE, config, figures
 from pipeline.outputs.records import Row, read_rows
 
 Mode = Literal["offline", "online", "disabled"]
@@ -147,7 +147,7 @@ def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) ->
         image, masks = (wandb.Image(str(folder / name)) for name in ("image.png", "masks.png"))
         table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
     final = figures(summary, explainer)
-    run.log({**final, "samples_table": table} if table.data else final)
+    run.log({**final, TABLE: table} if table.data else final)
     run.summary.update(final)
 
 

@@ -6,6 +6,8 @@ from metrics.base import Sum
 from metrics.entries import Absent, Entries, Object, Share
 from pipeline.outputs.records import Row
 
+CANARY = "0123456789abcdef0123456789abcdef01234567"
+"""A key that is to be seen nowhere."""
 EXPLAINERS = ("cam", "tam", "msea_arc")
 PIECES = ("A", " do", "g", " by", " a", " traffic", " light", ".")
 WORDS = (
