@@ -57,7 +57,7 @@ def aligned(
     path: Path, said: Sequence[str], reference: Sequence[str], pairs: Sequence[tuple[int, int]], below: str
 ) -> None:
     """Two lines of words, the matched ones joined."""
-    figure, (place,) = sheet(1, 9, 1.7)
+    figure, (place,) = sheet(1, 9, 1.7, across=1)
     hide(place)
     bare(place, "", below)
     at: list[list[float]] = []

@@ -67,12 +67,12 @@ def explained(path: Path, scene: Seen, name: str) -> None:
     maps = {name: scene.maps[name]}
     masks = scene.masks
     words = draw.shown(scene.row)
-    figure = Figure(figsize=(2.2 * (len(words) + 1), 2.75), dpi=120, facecolor="white", layout="constrained")
-    whole, *cells = figure.subplots(1, len(words) + 1)
+    figure, (whole, *cells) = sheet(len(words) + 1)
+    figure.suptitle(scene.said, fontsize=9)
     whole.imshow(scene.sample.image)
     for number, mask in enumerate(masks.values()):
         outline(whole, mask, colour(number))
-    bare(whole, "the scene")
+    bare(whole, "the scene", name)
     for cell, word in zip(cells, words, strict=True):
         found = draw.column(scene.row, word, maps)
         height, width = scene.size
@@ -80,7 +80,7 @@ def explained(path: Path, scene: Seen, name: str) -> None:
         if word.category in masks:
             outline(cell, masks[word.category], "white")
         bare(cell, f"“{found.title}”", found.figures[name])
-    figure.colorbar(drawn, ax=cells, ticks=[0, 128, 255], shrink=0.75, pad=0.01).ax.tick_params(labelsize=8)
+    figure.colorbar(drawn, ax=[whole, *cells], ticks=[0, 128, 255], shrink=0.5, pad=0.02).ax.tick_params(labelsize=8)
     save(figure, path)
 
 
@@ -94,11 +94,14 @@ def outline(place: Axes, mask: np.ndarray, stroke: str) -> None:
     place.set(xlim=(0, mask.shape[1]), ylim=(mask.shape[0], 0))
 
 
-def sheet(columns: int, width: float = 2.6, height: float = 2.9) -> tuple[Figure, list[Axes]]:
-    """Empty pictures side by side."""
-    figure = Figure(figsize=(columns * width, height), dpi=120, facecolor="white", layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(1, columns)))
-    return figure, axes
+def sheet(count: int, width: float = 2.6, height: float = 2.8, across: int = 2) -> tuple[Figure, list[Axes]]:
+    """Empty pictures, two in a row, so that they can be read on a narrow screen."""
+    down = -(-count // across)
+    figure = Figure(figsize=(across * width, down * height), dpi=120, facecolor="white", layout="constrained")
+    places = list(np.ravel(figure.subplots(down, across, squeeze=False)))
+    for place in places[count:]:
+        place.set_axis_off()
+    return figure, places[:count]
 
 
 def bare(place: Axes, title: str, below: str = "") -> None:
@@ -170,7 +173,7 @@ def pointing(path: Path, scene: Seen) -> None:
     entry, _, mask, placed = best(scene)
     plateau = placed.values == placed.values.max()
     down, across = np.nonzero(plateau)
-    figure, (values, hits) = sheet(2)
+    figure, (values, hits) = sheet(2, height=3.2)
     values.imshow(placed.values, vmin=0, vmax=255)
     outline(values, mask, "white")
     bare(values, f"map of “{entry.category}” on the image")

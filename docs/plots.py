@@ -14,7 +14,7 @@ from pipeline.outputs.records import Row
 
 def harmonic(path: Path, summary: Mapping[str, Any]) -> None:
     """Lines of equal F1-IoU over the two figures it is made of, and every explainer of the run."""
-    figure, (place,) = sheet(1, 6.6, 4.2)
+    figure, (place,) = sheet(1, 6.6, 4.2, across=1)
     funcs, objs = np.meshgrid(np.linspace(0.4, 1, 200), np.linspace(0.001, 0.6, 200))
     levels = 200 * funcs * objs / (funcs + objs)
     lines = place.contour(100 * funcs, 100 * objs, levels, range(10, 80, 10), colors="#bbbbbb", linewidths=0.8)

@@ -17,6 +17,7 @@ import yaml
 from datamodules import convert
 from pipeline import cli
 from pipeline.outputs.summary import summarise
+from pipeline.sweep import search
 from tests.docs import markdown
 from tests.docs.markdown import Block
 from tests.outputs import made
@@ -133,6 +134,10 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_yaml_has_a_reader(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("block.yaml").write_text(block.text, encoding="utf-8")
-    package, _, rest = str(yaml.safe_load(block.text).get("class_path", "")).partition(".")
+    content = yaml.safe_load(block.text)
+    if "parameters" in content:
+        assert search.load(Path("block.yaml")).parameters
+        return
+    package, _, rest = str(content.get("class_path", "")).partition(".")
     kinds = {"datamodules": "data", "pipeline": "vlm" if rest.startswith("models.") else "explainers"}
     assert cli.parse([f"--{kinds.get(package, 'config')}", "block.yaml"]).config

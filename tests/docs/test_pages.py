@@ -87,3 +87,9 @@ def test_their_way_is_an_option(args: list[str]) -> None:
 
 def test_there_are_such_options() -> None:
     assert len(list(offers())) > 20
+
+
+def test_every_sweep_is_named() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in markdown.PAGES)
+    for path in (markdown.ROOT / "configs" / "sweep").glob("*.yaml"):
+        assert f"configs/sweep/{path.name}" in text, path
