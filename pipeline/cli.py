@@ -72,6 +72,10 @@ class Parser(LightningArgumentParser):
         fail(message)
 
 
+Bytes: TypeAlias = restricted_string_type("Bytes", r"^\d+(\.\d+)? ?([kMGT]?B)$")  # type: ignore[valid-type]
+"""A size such as 50GB."""
+CACHE = "a folder that keeps what the model gave, for other runs that ask the same; one for all runs"
+CACHE_SIZE = "what that folder may hold, such as 500MB; what comes after is not kept"
 MAX_BAD = "quarantined samples that a good run may have: a number, or a percentage of all such as 0.5%"
 BESIDE = "MODEL/DATASET whose published figures are shown where the paper has none for this run's own model and data"
 
@@ -96,6 +100,8 @@ def build(names: Sequence[str]) -> tuple[Parser, dict[str, type[Explainer]], lis
     parser.add_argument("--save_maps", type=Literal["none", "uint8", "raw"], default="none", help="keep the maps")
     parser.add_argument("--max_bad", type=NonNegativeInt | Percent, default=0, help=MAX_BAD)
     parser.add_argument("--retry_quarantined", type=bool, default=False, help="do quarantined samples again")
+    parser.add_argument("--cache", type=str | None, default=None, help=CACHE)
+    parser.add_argument("--cache_size", type=Bytes, default="50GB", help=CACHE_SIZE)
     parser.add_argument("--beside", type=str | None, default=None, help=BESIDE)
     parser.add_argument(
         "--wandb.mode",

@@ -20,11 +20,13 @@ from metrics.words import tagger
 from pipeline import answers, launch
 from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
+from pipeline.cache import Cache
 from pipeline.cli import Job, fail
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import summary, table
 from pipeline.outputs.records import Rows, read_rows
+from pipeline.remembered import Remembered
 from pipeline.stop import Stop, Stopped
 from pipeline.watch import Watch, check
 
@@ -53,6 +55,7 @@ class Evaluation:
                 self.check_explainers()
             # a checkpoint takes long to hash: rank 0 does, and tells the others the folder that follows from it
             self.model_identity = self.vlm.identity() if launch.leading() else {}
+            self.cache = Cache.of(self.config.cache, self.config.cache_size, self.model_identity)
             self.given, source = answers.given(self.config.answers, self.data.digest, self.model_identity)
             self.mark = {
                 "manifest": self.data.digest,
@@ -140,11 +143,19 @@ class Evaluation:
             observe=watch,
             retry=self.config.retry_quarantined,
             stop=stop,
+            cache=self.cache,
         )
         if launch.leading():
             watch.catch_up(self.rows().values())
+            if self.cache is not None:
+                scales = [scale for explainer in self.explainers.values() for scale in explainer.scales]
+                tell(self.cache.forecast(self.vlm, self.data, scales))
         self.trainer.predict(module, datamodule=self.data, return_predictions=False)
         module.meet()
+        if isinstance(module.vlm, Remembered):
+            said = module.vlm.report(module.group)
+            if launch.leading():
+                tell(said)
         return watch.total(module.group)
 
     def close(self, counted: dict[str, Any] | None) -> int:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -21,12 +21,14 @@ from metrics import localisation, text
 from metrics.base import Evidence
 from metrics.words import Tagger, words_of
 from pipeline.answers import Given
+from pipeline.cache import Cache
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
 from pipeline.outputs import draw, maps
 from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
+from pipeline.remembered import NotLoadedError, Remembered
 from pipeline.stop import Stop
 from pipeline.types import Answer, Explanation, Query, Trace
 
@@ -41,7 +43,8 @@ class ExplainModule(LightningModule):
     explainers: name -> explainer. tagger: the word backend.
     given: takes the place of generation. figures: how many samples of the manifest get pictures.
     observe: is shown every row that is written. retry: samples that were quarantined are done again.
-    stop: what ends the run between two batches.
+    stop: what ends the run between two batches. cache: of what the model is asked; then it is loaded only where
+    something is new.
     """
 
     def __init__(
@@ -57,12 +60,13 @@ class ExplainModule(LightningModule):
         observe: Callable[[Row], None] = lambda row: None,
         retry: bool = False,
         stop: Stop | None = None,
+        cache: Cache | None = None,
     ) -> None:
         super().__init__()
         self.vlm, self.explainers = vlm, dict(explainers)
         self.run_dir, self.tagger, self.given = run_dir, tagger, given
         self.figures, self.save_maps, self.observe, self.retry = figures, save_maps, observe, retry
-        self.stop = stop or Stop()
+        self.stop, self.cache = stop or Stop(), cache
         self.group: dist.ProcessGroup | None = None
 
     def setup(self, stage: str) -> None:
@@ -72,11 +76,14 @@ class ExplainModule(LightningModule):
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
         # rank 0 alone knows what the checkpoint's revision means and which folder follows from the fingerprint; it has
         # opened the folder, and nobody writes before it has said what is done
-        known: tuple[str, Path, frozenset[str]] = ("", self.run_dir, frozenset())
+        known: tuple[str, Path, frozenset[str], Cache | None] = ("", self.run_dir, frozenset(), None)
         if self.global_rank == 0:
-            known = (self.vlm.commit, self.run_dir, read_rows(self.run_dir).done(self.retry))
-        self.vlm.commit, self.run_dir, self.done = self.trainer.strategy.broadcast(known)
-        self.vlm.load(self.device)
+            known = (self.vlm.commit, self.run_dir, read_rows(self.run_dir).done(self.retry), self.cache)
+        self.vlm.commit, self.run_dir, self.done, self.cache = self.trainer.strategy.broadcast(known)
+        if self.cache is None:
+            self.vlm.load(self.device)
+        else:
+            self.vlm = cast(VLM, Remembered(self.vlm, self.cache, self.device, self.trainer.world_size))
         if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
             data.done = self.done
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
@@ -107,7 +114,8 @@ class ExplainModule(LightningModule):
         """Explain a batch; where that fails, its halves; a sample that fails alone is quarantined with its reason.
 
         redone: the kind of error for which this is a part of a batch. Raises what is the machine's fault, not the
-        sample's (its samples stay open and are done on resume): any OSError, any fault of an accelerator but memory.
+        sample's (its samples stay open and are done on resume): any OSError, any fault of an accelerator but memory,
+        a model that cannot be loaded.
         """
         unread = [Row(sample.key, sample.index, error=sample.error) for sample in batch if sample.error]
         sound = [sample for sample in batch if not sample.error]
@@ -115,7 +123,7 @@ class ExplainModule(LightningModule):
             return unread
         try:
             return unread + [replace(row, redone=redone) for row in self.explained(sound)]
-        except OSError:
+        except (OSError, NotLoadedError):
             raise
         except Exception as error:
             if isinstance(error, torch.AcceleratorError) and "out of memory" not in str(error):

@@ -15,6 +15,7 @@ from pipeline.models.canvas import Canvas
 from pipeline.models.checkpoint import without_video
 from pipeline.models.fixed import FixedSize
 from pipeline.models.layout import fold_patches
+from pipeline.types import Layout
 
 CUTS = ("do_resize", "do_center_crop", "crop_to_patches", "do_image_splitting", "do_pan_and_scan")
 """Options of processors that change or cut a picture."""
@@ -69,6 +70,11 @@ class Auto(FixedSize):
             except ValueError as error:
                 raise ValueError(f"{self.checkpoint} ({self.config.model_type}): {error}") from error
             self.order = order
+
+    def preview(self, image: Image.Image, prompt: str) -> Layout:
+        """Until the model is loaded: all image tokens in one row."""
+        measured = self.free or self.order is not None
+        return super().preview(image, prompt) if measured else probe.question(self, probe.noise(*self.size, 0)).layout
 
     def measured(self) -> Int[Tensor, "rows cols"]:
         """Which of the image tokens shows which cell of a picture."""

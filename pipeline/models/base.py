@@ -87,6 +87,10 @@ class VLM(Checkpoint, ABC):
             "generation": self.generation_record,
         }
 
+    def preview(self, image: Image, prompt: str) -> Layout:
+        """The layout of a query, as far as it is known before the model is loaded."""
+        return self.ask([image], [prompt])[0].layout
+
     # the verbs
 
     def render(self, prompt: str) -> str:

@@ -25,6 +25,10 @@ class Head:
         logits = states.float() @ self.weight[ids].float().T
         return logits if self.bias is None else logits + self.bias[ids].float()
 
+    def row(self, token: int) -> list[Tensor]:
+        """Weights and, where there is one, bias of one entry, in their own dtype."""
+        return [part[token] for part in (self.weight, self.bias) if part is not None]
+
     def top(self, states: Float[Tensor, "n dim"], k: int) -> Int[Tensor, "n {k}"]:
         """The k best entries of every row, best first, equal logits by the smaller id.
 

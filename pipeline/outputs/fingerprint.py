@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 LEFT = tuple(f".{name}.*.part" for name in ("config.yaml", "summary.json", "timing.json", "wandb.json", "env.json"))
 """What `write_atomic` leaves of files of a run when its process is killed meanwhile."""
@@ -60,12 +60,12 @@ def read(folder: Path) -> dict[str, Any]:
     return dict(record["fingerprint"])
 
 
-def write_atomic(path: Path, data: str) -> None:
+def write_atomic(path: Path, data: str | bytes) -> None:
     """The file is the old one or the whole new one, never a part. OSError names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")  # process ids repeat from host to host
     try:
-        part.write_text(data, encoding="utf-8")
+        part.write_bytes(data.encode() if isinstance(data, str) else data)
         part.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
