@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.journal import Tally
+from datamodules.printable import printable
 from datamodules.sources.base import Source
 
 CARD, README, LEFT_OUT = "card.json", "README.md", "left_out.jsonl"
+_MARKUP = str.maketrans(dict.fromkeys("|<>`[]*_", " "))
 
 
 def write_card(folder: Path, source: Source, tally: Tally, **more: Any) -> dict[str, Any]:
@@ -73,4 +75,4 @@ def readme(card: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> str:
     """Text of strangers, without anything that Markdown or a browser would act upon."""
-    return "".join(c if c.isprintable() and c not in "|<>`[]*_" else " " for c in str(value))
+    return printable(str(value)).translate(_MARKUP)

@@ -28,7 +28,7 @@ from datamodules.journal import FILE as JOURNAL
 from datamodules.journal import Journal, Tally
 from datamodules.layout import final_file, write_layout
 from datamodules.manifest import FILE
-from datamodules.record import printable
+from datamodules.printable import printable
 from datamodules.shards import ShardWriter
 from datamodules.sources.base import Source
 from datamodules.sources.coco import Crowd, coco_caption
@@ -186,7 +186,7 @@ def folder(text: str) -> Path:
 
 def fail(message: str) -> NoReturn:
     """One line, and leave."""
-    sys.stderr.write(f"python -m datamodules.convert: error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"python -m datamodules.convert: error: {printable(message.strip())}\n")
     raise SystemExit(2)
 
 

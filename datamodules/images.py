@@ -15,7 +15,7 @@ from datamodules.base import Reader, SampleDataModule
 from datamodules.manifest import IMAGE_FORMATS, MAX_MEMBER
 from datamodules.names import keys
 from datamodules.pictures import MAX_PIXELS, decode_image, inspect, turned
-from datamodules.record import describe, printable
+from datamodules.printable import describe, printable
 from datamodules.sample import Sample
 
 PROMPT = "Write a one-sentence caption for this image:"
@@ -130,5 +130,5 @@ def picture(file: File, max_pixels: int) -> tuple[Image, dict[str, Any]]:
         raise ValueError(f"more than {MAX_MEMBER} bytes")
     if sha256(data).hexdigest() != file.digest:
         raise ValueError("the file has changed since the run began")
-    _, _, facts = inspect(data)
+    _, _, facts = inspect(data, max_pixels=max_pixels)
     return turned(decode_image(data, max_pixels=max_pixels), facts.get("exif_orientation", 1)), facts

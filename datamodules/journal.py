@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.manifest import Entry, Shard, entry_of, shard_of
-from datamodules.record import describe, encode
+from datamodules.printable import describe
+from datamodules.record import encode
 from datamodules.rle import area
 from datamodules.shards import ShardWriter
 from datamodules.sources.base import Source

@@ -33,9 +33,7 @@ def decode_image(data: bytes, suffix: str | None = None, *, max_pixels: int) -> 
     orientation that EXIF asks for is not applied.
     """
     formats = _SUFFIX.keys() - {"MPO"} if suffix is None else {IMAGE_FORMATS[suffix]}
-    with _open(data, formats) as image:
-        if image.width * image.height > max_pixels:
-            raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels}")
+    with _open(data, formats, max_pixels) as image:
         return rgb(image)
 
 
@@ -58,12 +56,12 @@ def encode_image(image: Image.Image, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def inspect(data: bytes) -> tuple[str, tuple[int, int], dict[str, Any]]:
+def inspect(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int], dict[str, Any]]:
     """Suffix, (width, height) and what else the header says: mode, and the orientation that EXIF asks for, if any."""
-    with _open(data, _SUFFIX.keys() - {"MPO"}) as image:
+    with _open(data, _SUFFIX.keys() - {"MPO"}, max_pixels) as image:
         facts: dict[str, Any] = {"mode": image.mode}
         try:
-            orientation = image.getexif().get(ORIENTATION)
+            orientation = image.getexif().get(ORIENTATION)  # of a PNG only found by unpacking it all
         except Exception:  # EXIF that cannot be read says nothing; the picture may be sound
             orientation = None
         if isinstance(orientation, int):
@@ -71,11 +69,15 @@ def inspect(data: bytes) -> tuple[str, tuple[int, int], dict[str, Any]]:
         return _SUFFIX[str(image.format)], image.size, facts
 
 
-def _open(data: bytes, formats: Collection[str]) -> Image.Image:
+def _open(data: bytes, formats: Collection[str], max_pixels: int) -> Image.Image:
+    """The picture, not yet unpacked; refused where it would have too many pixels."""
     try:
-        return Image.open(io.BytesIO(data), formats=sorted(formats))
+        image = Image.open(io.BytesIO(data), formats=sorted(formats))
     except UnidentifiedImageError as error:
         raise ValueError(f"no readable {' or '.join(sorted(formats))} image") from error
+    if image.width * image.height > max_pixels:
+        raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels}")
+    return image
 
 
 def read_labels(data: bytes, *, panoptic: bool = False) -> Int[np.ndarray, "height width"]:
@@ -84,9 +86,7 @@ def read_labels(data: bytes, *, panoptic: bool = False) -> Int[np.ndarray, "heig
     Grey of 8 or 16 bits, an index into a palette, or grey kept in colour channels; with `panoptic` colour channels hold
     R + 256 G + 65536 B.
     """
-    with _open(data, {"PNG"}) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels exceed {MAX_PIXELS}")
+    with _open(data, {"PNG"}, MAX_PIXELS) as image:
         pixels = np.asarray(image).astype(np.int32)
         colour = len(image.getbands()) - ("A" in image.getbands())
     if pixels.ndim == 2:

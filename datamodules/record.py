@@ -10,6 +10,7 @@ from PIL import Image
 
 from datamodules.manifest import IMAGE_FORMATS, Manifest, Member
 from datamodules.pictures import MAX_PIXELS, decode_image, encode_image
+from datamodules.printable import describe
 from datamodules.rle import check_rle, plain
 from datamodules.sample import RLE, Sample
 
@@ -141,17 +142,6 @@ def failed(manifest: Manifest, index: int, reason: str, prompt: str | None) -> S
         categories=manifest.categories,
         error=f"{entry.shard}: {entry.key}: {reason}",
     )
-
-
-def describe(error: Exception) -> str:
-    """One short line without control characters."""
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    return (kind + printable(str(error)))[:300]
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without anything that a terminal would obey."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _is_texts(value: Any) -> bool:

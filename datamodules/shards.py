@@ -20,7 +20,8 @@ from webdataset.tariterators import group_by_keys
 
 from datamodules.manifest import FILE, SUFFIXES, Entry, Manifest, Member, Shard, check_name
 from datamodules.pictures import MAX_PIXELS
-from datamodules.record import Record, decode, describe, encode, failed
+from datamodules.printable import describe
+from datamodules.record import Record, decode, encode, failed
 from datamodules.sample import Sample
 
 

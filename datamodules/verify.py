@@ -11,7 +11,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
-from datamodules.record import describe, printable
+from datamodules.printable import describe, printable
 from datamodules.shards import walk
 
 
@@ -25,7 +25,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         manifest = Manifest.load(folder / FILE)
     except ManifestError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(str(error))}\n")
         return 2
     count = 0
     for count, finding in enumerate(findings(manifest, folder), 1):  # noqa: B007

@@ -86,7 +86,7 @@ def called(args: Sequence[str], kind: str) -> tuple[str, Path | None]:
     value, beside = preview(args, kind)
     path = locate(value, kind) if isinstance(value, str) else None
     name = option(args, f"names.{kind}") or mapping(beside, "names").get(kind) or (path.stem if path else "custom")
-    if Path(name).name != name:
+    if Path(name).name != name or not name.isprintable():
         raise UsageError(f"--names.{kind}: {name!r} is to be part of a folder's name")
     return name, path
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from lightning import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-from pipeline.outputs import tracker
+from datamodules.printable import printable
+from pipeline.outputs import service, tracker
 
 
 class Board:
@@ -45,7 +46,7 @@ class Board:
             for logger in self.trainer.loggers:
                 logger.log_metrics(figures, step=step)
         except Exception as error:  # a view must never change a result
-            _tell(tracker.reason(error))
+            _tell(f"no more figures on W&B while this runs ({service.reason(error)})")
             self.trainer.logger = None
 
     def publish(self) -> None:
@@ -68,12 +69,15 @@ class Board:
             elif self.mode == "offline":
                 tracker.supersede(self.run_dir, called["id"])
                 called.pop("resume")
-            called |= {"offline": self.mode == "offline", "project": self.project, "entity": self.entity}
-            made = WandbLogger(save_dir=self.run_dir, **called)
-            _ = made.experiment  # starts the run, or fails, now
+            called |= {"mode": self.mode, "project": self.project, "entity": self.entity}
+            with service.environment(self.run_dir):
+                made = WandbLogger(save_dir=self.run_dir, settings=service.settings(), **called)
+                url = made.experiment.url  # starts the run, or fails, now
         except Exception as error:  # a view must never change a result
-            _tell(tracker.reason(error))
+            _tell(f"no figures on W&B while this runs ({service.reason(error)})")
             return None
+        if url:
+            _tell(f"W&B: {url}")
         return made
 
 
@@ -82,5 +86,5 @@ def in_a_sweep() -> bool:
     return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
-def _tell(reason: str) -> None:
-    sys.stderr.write(f"run_eval.py: {reason}\n")
+def _tell(message: str) -> None:
+    sys.stderr.write(f"run_eval.py: {printable(message)}\n")

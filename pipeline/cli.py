@@ -17,6 +17,7 @@ from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from datamodules.base import SampleDataModule
+from datamodules.printable import printable
 from pipeline import arguments
 from pipeline.arguments import UsageError
 from pipeline.explainers.base import Explainer
@@ -28,8 +29,7 @@ Percent: TypeAlias = restricted_string_type("Percent", r"^(100|\d{1,2}(\.\d+)?)%
 
 def fail(message: object, status: int = 2) -> NoReturn:
     """Print one line to stderr and leave."""
-    text = " ".join(str(message).split())
-    sys.stderr.write(f"run_eval.py: error: {text}\n")
+    sys.stderr.write(f"run_eval.py: error: {printable(str(message).strip())}\n")
     raise SystemExit(status)
 
 

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 import pipeline
+from datamodules.printable import printable
 from metrics.text import meteor
 from metrics.words import tagger
 from pipeline import answers, launch
@@ -179,7 +180,7 @@ class Evaluation:
         else:
             table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
         self.board.publish()
-        print(f"run folder: {self.run_dir}")
+        print(f"run folder: {printable(str(self.run_dir))}")
         if bare := self.undrawn(rows):
             tell(
                 f"{bare} of the first {self.config.figures} samples have no pictures; these are drawn "
@@ -187,7 +188,7 @@ class Evaluation:
             )
         bad = [(key, head.error) for key, head in rows.heads.items() if head.error]
         for key, error in bad[:5]:
-            tell(f"quarantined {key}: {table.printable(error)}")
+            tell(f"quarantined {key}: {error}")
         if len(bad) > allowed(self.config.max_bad, len(rows)):
             tell(f"{len(bad)} samples quarantined; --max_bad is {self.config.max_bad}")
             return TOO_MANY_BAD
@@ -229,12 +230,12 @@ class Evaluation:
 
 def tell(message: str) -> None:
     """One line to stderr."""
-    sys.stderr.write(f"run_eval.py: {message}\n")
+    sys.stderr.write(f"run_eval.py: {printable(message)}\n")
 
 
 def named(keys: Sequence[str]) -> str:
     """The first keys of many."""
-    return ", ".join(map(table.printable, keys[:20])) + (" ..." if len(keys) > 20 else "")
+    return ", ".join(keys[:20]) + (" ..." if len(keys) > 20 else "")
 
 
 def allowed(limit: int | str, samples: int) -> Fraction:

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from lightning import LightningModule
 
 from datamodules.base import SampleDataModule
+from datamodules.printable import describe
 from datamodules.sample import Sample
 from metrics import localisation, text
 from metrics.base import Evidence
@@ -217,7 +218,7 @@ class ExplainModule(LightningModule):
             try:
                 draw.sample(folder, sample, row, finished, query.layout.box)
             except Exception as error:  # a view must never change a result
-                warnings.warn(f"no pictures of {sample.key}: {type(error).__name__}: {error}", stacklevel=2)
+                warnings.warn(f"no pictures of {sample.key}: {describe(error)}", stacklevel=2)
         if self.save_maps != "none":
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
             kept = raw if self.save_maps == "raw" else finished

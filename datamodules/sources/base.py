@@ -9,7 +9,7 @@ from typing import Any
 
 from datamodules.manifest import MAX_MEMBER
 from datamodules.names import inside, normalise
-from datamodules.pictures import inspect
+from datamodules.pictures import MAX_PIXELS, inspect
 from datamodules.record import Record
 from datamodules.rle import area, from_segmentation, union
 from datamodules.sample import RLE
@@ -88,7 +88,7 @@ def load_json(path: Path) -> tuple[Any, str]:
 def picture(folders: Sequence[Path], name: object) -> Picture:
     """The image file of that name in one of the folders; its name cannot lead out of them."""
     data = read_file(inside(folders, name))
-    suffix, (width, height), facts = inspect(data)
+    suffix, (width, height), facts = inspect(data, max_pixels=MAX_PIXELS)
     return Picture(data, suffix, width, height, {"file_name": name, **facts})
 
 

@@ -53,9 +53,8 @@ class Checkpoint:
         Raises ValueError where the checkpoint lacks weights of this family.
         """
         if self._model is None:
-            model, info = self.model_class.from_pretrained(  # type: ignore[attr-defined]
-                self.location,
-                revision=self.commit,
+            model, info = self.pretrained(
+                self.model_class,
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 use_safetensors=True,
@@ -81,10 +80,23 @@ class Checkpoint:
         """The commit that `revision` means, looked up once; a folder has none, and nothing looks at its `main`."""
         return "main" if Path(self.location).is_dir() else commit(self.location, self.revision or "main")
 
+    def pretrained(self, kind: Any, **options: Any) -> Any:
+        """What `kind` of transformers makes of the checkpoint's files, but never of Python code among them. Raises
+        ValueError where nothing can be made without that."""
+        try:  # unless it is told not to, transformers asks on the terminal, and runs the code if that says y
+            return kind.from_pretrained(self.location, revision=self.commit, trust_remote_code=False, **options)
+        except ValueError as error:
+            if "trust_remote_code" not in str(error):
+                raise
+            own = "it is published with Python code of its own, which is never run here"
+            raise ValueError(
+                f"checkpoint {self.checkpoint!r}: {own}; name one that transformers reads itself"
+            ) from error
+
     @cached_property
     def config(self) -> Any:
         """The checkpoint's configuration, for what must be known before its weights are read."""
-        return AutoConfig.from_pretrained(self.location, revision=self.commit)
+        return self.pretrained(AutoConfig)
 
     @property
     def extent(self) -> Extent:
@@ -95,8 +107,7 @@ class Checkpoint:
     @cached_property
     def processor(self) -> Any:
         """Image processor and tokenizer, padding on the left."""
-        options = {"revision": self.commit, "backend": "pil", "padding_side": "left"}
-        return self.processor_class.from_pretrained(self.location, **options)  # type: ignore[attr-defined]
+        return self.pretrained(self.processor_class, backend="pil", padding_side="left")
 
     @cached_property
     def generation(self) -> GenerationConfig:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.outputs.fingerprint import write_json
-from pipeline.outputs.tracker import reason
+from pipeline.outputs.service import reason
 
 MISSING = "wandb-workspaces is missing; it comes with the extra `dashboard`: pip install -e '.[dashboard]'"
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from datamodules.printable import printable
 from pipeline.outputs.records import Row
 
 REPORTED = Path(__file__).parents[2] / "assets" / "reported.csv"
@@ -59,11 +60,6 @@ def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20,
     lines += [f"{index:5d}  {key}: {printable(text)}" for index, key, text in said[:limit]]
     lines += [f"       and {len(said) - limit} more in rows.*.jsonl"] if len(said) > limit else []
     print(*lines, sep="\n", file=file)
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without anything that a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 PAPER = {"tam_compat": "tam"}

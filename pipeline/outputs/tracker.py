@@ -9,17 +9,17 @@ publishing again goes on in the same runs.
 import argparse
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from datamodules.printable import printable
+from pipeline.outputs import service
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.logged import TABLE, config, figures
@@ -36,19 +36,22 @@ def publish(
     group: str | None = None,
     tags: Sequence[str] = (),
 ) -> str | None:
-    """Publish every explainer of a finished run; the reason comes back where that failed, and nothing is raised.
+    """Publish every explainer of a finished run; where that fails, what and why comes back, and nothing is raised.
 
     group: model and dataset; by default what was given the first time, else the folder's name.
     """
     if mode == "disabled":
         return None
+    left: list[str] = []
     try:
-        with _staging(run_dir):
+        with service.environment(run_dir):
             summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
-            for explainer in summary["explainers"]:
-                _publish_one(run_dir, explainer, summary, project, entity, mode, group, tags)
+            left.extend(summary["explainers"])
+            while left:
+                _publish_one(run_dir, left[0], summary, project, entity, mode, group, tags)
+                del left[0]
     except Exception as error:  # a view must never change a run
-        return reason(error)
+        return unpublished(left, run_dir, error)
     return None
 
 
@@ -75,14 +78,14 @@ def supersede(run_dir: Path, id: str) -> None:
 def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline") -> str | None:
     """Give a W&B run that is already open (`WandbLogger.experiment`) its final figures and pictures, and close it."""
     try:
-        with _staging(run_dir):
+        with service.environment(run_dir):
             summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
             run.config.update(config(run_dir, explainer), allow_val_change=True)
             _log(run, run_dir, explainer, summary)
             run.finish()
             _done(run_dir, explainer, f"{mode} {run.entity or None}/{run.project}")
     except Exception as error:  # a view must never change a run
-        return reason(error)
+        return unpublished([explainer], run_dir, error)
     return None
 
 
@@ -105,17 +108,6 @@ def _publish_one(
     if mode == "offline":
         called.pop("resume")
         supersede(run_dir, called["id"])
-    settings = wandb.Settings(
-        silent=True,
-        console="off",
-        disable_git=True,
-        save_code=False,
-        x_disable_stats=True,
-        x_disable_machine_info=True,
-        x_disable_meta=True,
-        login_timeout=30,
-        init_timeout=60,
-    )
     run = wandb.init(
         project=project,
         entity=entity,
@@ -123,7 +115,7 @@ def _publish_one(
         dir=run_dir,
         config=config(run_dir, explainer),
         reinit="create_new",
-        settings=settings,
+        settings=service.settings(x_disable_stats=True, x_disable_machine_info=True, x_disable_meta=True),
         **called,
     )
     try:
@@ -142,8 +134,8 @@ def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) ->
         words = shown(row)
         with np.load(folder / "maps.npz", allow_pickle=False) as maps:
             drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
-        titles = " | ".join(word.word.text.strip() for word in words)
-        said = row.answer["text"] if row.answer else ""
+        titles = printable(" | ".join(word.word.text.strip() for word in words))
+        said = printable(row.answer["text"]) if row.answer else ""
         image, masks = (wandb.Image(str(folder / name)) for name in ("image.png", "masks.png"))
         table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
     final = figures(summary, explainer)
@@ -157,22 +149,6 @@ def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
         folder = run_dir / "figures" / str(head.index)
         if all((folder / name).exists() for name in ("image.png", "masks.png", "maps.npz")):
             yield rows[key], folder
-
-
-@contextmanager
-def _staging(run_dir: Path) -> Iterator[None]:
-    """W&B keeps the files that it has yet to send next to the run, not in the home directory."""
-    places = {name: str((run_dir / "wandb" / "data").resolve()) for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR")}
-    before = {name: os.environ.get(name) for name in places}
-    os.environ.update(places)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _offline(run_dir: Path, id: str) -> list[Path]:
@@ -199,11 +175,12 @@ def _digest(run_dir: Path) -> str:
     return hashlib.sha256((run_dir / "summary.json").read_bytes()).hexdigest()
 
 
-def reason(error: Exception) -> str:
-    """Why nothing was published, in one line without the key."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    key = os.environ.get("WANDB_API_KEY")
-    return f"not published to W&B ({text.replace(key, '***') if key else text})"
+def unpublished(explainers: Sequence[str], run_dir: Path, error: Exception) -> str:
+    """One line that says what is not on W&B, why, and how it comes there."""
+    later = f"python -m pipeline.outputs.tracker {run_dir} --online"
+    return (
+        f"{', '.join(explainers) or run_dir}: not published to W&B ({service.reason(error)}); once it can be: {later}"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mode: Mode = "online" if given.online else "offline"
     failed = publish(given.run_dir, given.project, given.entity, mode, given.group)
     if failed:
-        print(failed, file=sys.stderr)
+        print(printable(failed), file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -8,6 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from datamodules.printable import printable
+
 PLAIN = FontProperties(family="DejaVu Sans", size=11)
 BOLD = FontProperties(family="DejaVu Sans", size=11, weight="bold")
 Segment = tuple[str, str | None]
@@ -25,7 +27,7 @@ class Placed(NamedTuple):
 
 def drawable(text: str, limit: int | None = None) -> str:
     """`text` on one line, cut to `limit` characters, with □ for what the font lacks (emoji, private use)."""
-    text = re.sub(r"\s+", " ", text)
+    text = printable(text)
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…"
     font = get_font(findfont(PLAIN))

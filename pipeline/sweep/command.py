@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.printable import printable
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
 from pipeline.outputs.fingerprint import digest
@@ -35,7 +36,7 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         return carry_out(asked, options)
     except UsageError as error:
-        sys.stderr.write(f"pipeline.sweep: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"pipeline.sweep: error: {printable(str(error))}\n")
         return WRONG
 
 

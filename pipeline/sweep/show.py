@@ -12,10 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
+from datamodules.printable import printable
 from pipeline.outputs import logged
 from pipeline.outputs.fingerprint import write_atomic
 from pipeline.outputs.summary import METRICS
-from pipeline.outputs.table import ABSENT, COLUMNS, WIDTH, printable
+from pipeline.outputs.table import ABSENT, COLUMNS, WIDTH
 from pipeline.sweep.record import Record, Trial
 from pipeline.sweep.search import Sweep, searched
 

@@ -197,7 +197,7 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path, capsys: pytest.CaptureF
     args = ["grandf", "--annotations", str(path), "--images", str(tmp_path), "--out", str(tmp_path / "out")]
     assert convert.main(args) == 4
     shown = capsys.readouterr().err
-    assert "left out: ]0;owned .jpg: file name" in shown
+    assert "left out:  ]0;owned .jpg: file name" in shown
     assert "\x1b" not in shown
 
 

@@ -1,5 +1,6 @@
 """Options are checked before anything is read; what is read is identified."""
 
+import io
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from pipeline import cli
+from pipeline.models.auto import Auto
 from pipeline.models.checkpoint import ROOT, locate
 from pipeline.models.qwen2_vl import Qwen2VL
 from tests import tiny
@@ -109,6 +111,67 @@ def test_pickled_weights_are_not_read(tmp_path):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(OSError, match="safetensors"):
         Qwen2VL(str(folder)).load("cpu")
+
+
+def own_code(folder, file, **settings):
+    """Python code of the checkpoint's own, which `file` names; what it leaves when it is run."""
+    ran = folder / "ran"
+    (folder / "own.py").write_text(
+        f"open({str(ran)!r}, 'w')\nclass Config: pass\nclass Tokenizer: pass\nclass Images: pass\n"
+    )
+    (folder / "custom_generate").mkdir()
+    shutil.copy(folder / "own.py", folder / "custom_generate" / "generate.py")
+    path = folder / file
+    content = json.loads(path.read_text())
+    inner = content["image_processor"] if "image_processor_type" in settings else content
+    inner.update(settings)
+    path.write_text(json.dumps(content))
+    return ran
+
+
+FOREIGN = {
+    "config": ("config.json", {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}),
+    "images": (
+        "processor_config.json",
+        {"image_processor_type": "Own", "auto_map": {"AutoImageProcessor": "own.Images"}},
+    ),
+}
+NATIVE = {
+    "config": ("config.json", {"auto_map": {"AutoConfig": "own.Config", "AutoModelForImageTextToText": "own.Config"}}),
+    "tokenizer": (
+        "tokenizer_config.json",
+        {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Tokenizer", "own.Tokenizer"]}},
+    ),
+    "processor": ("processor_config.json", {"processor_class": "Own", "auto_map": {"AutoProcessor": "own.Images"}}),
+}
+
+
+@pytest.mark.parametrize("family", [Qwen2VL, Auto])
+@pytest.mark.parametrize(("file", "settings"), FOREIGN.values(), ids=FOREIGN)
+def test_code_of_a_checkpoint_is_refused_and_nobody_is_asked(tmp_path, monkeypatch, capsys, family, file, settings):
+    """transformers would ask on the terminal, and run the code."""
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    ran = own_code(folder, file, **settings)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    message = f"^checkpoint '{folder}': it is published with Python code of its own, which is never run here; name one"
+    vlm = family(str(folder))
+    with pytest.raises(ValueError, match=message):
+        _ = vlm.extent, vlm.identity()
+    assert not ran.exists()
+    assert "[y/N]" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", [Qwen2VL, Auto])
+@pytest.mark.parametrize(("file", "settings"), NATIVE.values(), ids=NATIVE)
+def test_code_of_a_checkpoint_that_is_not_needed_is_passed_over(tmp_path, monkeypatch, family, file, settings):
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    ran = own_code(folder, file, **settings)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    vlm = family(str(folder))
+    vlm.identity()
+    vlm.load("cpu")
+    vlm.answer(vlm.ask([tiny.image(2, 3)], ["What?"]))
+    assert not ran.exists()
 
 
 CONFIGS = sorted((ROOT / "configs" / "vlm").glob("*.yaml"))

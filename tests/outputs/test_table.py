@@ -96,7 +96,7 @@ def test_without_ground_truth_the_captions_are_shown_and_no_terminal_obeys_them(
     captions(rows, "demo", "images", limit=20, file=file)
     lines = file.getvalue().split("\n")
     assert "25 of 26 images captioned; no ground truth, so no figures" in lines[1]
-    assert lines[2] == "    0  k0: A  [31mdog ]0;owned  <script>  and."
+    assert lines[2] == "    0  k0: A [31mdog ]0;owned <script> and."
     assert lines[22] == "       and 5 more in rows.*.jsonl"
     assert all(line.isprintable() for line in lines)
     assert summarise(rows, list(rows), EXPLAINERS, "hanta")["ground_truth"] == 0

@@ -104,8 +104,10 @@ def test_a_failure_is_a_reason_without_the_key(run_dir: Path, monkeypatch: pytes
         raise RuntimeError(f"bad key {CANARY}\nretry")
 
     monkeypatch.setattr(wandb, "init", refuse)
-    reason = tracker.publish(run_dir)
-    assert reason == "not published to W&B (RuntimeError: bad key *** retry)"
+    assert tracker.publish(run_dir) == (
+        "cam, msea_arc, tam: not published to W&B (RuntimeError: bad key *** retry); once it can be: "
+        f"python -m pipeline.outputs.tracker {run_dir} --online"
+    )
 
 
 def test_an_unfinished_run_is_a_reason_and_disabled_does_nothing(run_dir: Path):

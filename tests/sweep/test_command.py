@@ -99,7 +99,7 @@ def test_a_failed_trial_is_on_record_and_is_all_that_is_tried_again(
     assert trials(out)[3]["error"] == "its summary has no f1_iou"
     assert "no more" in trials(out)[1]["error"]
     said = capsys.readouterr().out
-    assert "trial 1 failed: status 1: run_eval.py: error: no more  [31mmemory" in said
+    assert "trial 1 failed: status 1: run_eval.py: error: no more [31mmemory" in said
     assert "\x1b" not in said
     (out / "fail-1").unlink()
     (out / "blind-3").unlink()

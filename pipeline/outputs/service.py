@@ -1,0 +1,67 @@
+"""W&B's own process, kept within bounds: how long it is waited for, where it keeps files, what its errors may show."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from datamodules.printable import printable
+
+ANSWER, UPLOAD = 30.0, 120.0
+"""Seconds that W&B may take to begin a run, and to receive the last of it; a run that is done does not wait longer."""
+
+
+def settings(**more: Any) -> Any:
+    """Settings of a W&B run that waits no longer than it may."""
+    import wandb
+
+    return wandb.Settings(
+        login_timeout=ANSWER,
+        init_timeout=ANSWER,
+        finish_timeout=UPLOAD,
+        finish_timeout_raises=True,
+        console="off",
+        disable_git=True,
+        save_code=False,
+        **more,
+    )
+
+
+@contextmanager
+def environment(run_dir: Path) -> Iterator[None]:
+    """W&B keeps the files that it has yet to send next to the run, not in the home directory. Unless the user's own
+    environment says otherwise it leaves the terminal alone, and does not report to its makers, as it does offline too.
+    """
+    data = str((run_dir / "wandb" / "data").resolve())
+    defaults = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
+    changed = {"WANDB_DATA_DIR": data, "WANDB_CACHE_DIR": data}
+    changed |= {name: os.environ.get(name, value) for name, value in defaults.items()}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    except Exception:
+        _let_go()
+        raise
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _let_go() -> None:
+    """End W&B's own process: it would hold on to the run that failed, and refuse to begin it again."""
+    with suppress(Exception):
+        import wandb
+
+        wandb.teardown()
+
+
+def reason(error: Exception) -> str:
+    """An error in one printable line without the key; what a server answered may stand in it."""
+    text = printable(f"{type(error).__name__}: {error}").strip()
+    key = os.environ.get("WANDB_API_KEY")
+    return text.replace(key, "***") if key else text
