@@ -58,7 +58,7 @@ def test_every_count_of_objects_is_named() -> None:
 
 def test_departures_are_about_something() -> None:
     topics = {row["about"] for row in guide.all_deviations()}
-    assert topics <= set(PAGES) | {"scoring", "generation", "models", "data"}
+    assert topics <= set(PAGES) | {"explainers", "scoring", "generation", "models", "data"}
     assert all(
         {"about", "theirs", "here"} <= row.keys() <= {"about", "theirs", "here", "back"}
         for row in guide.all_deviations()
