@@ -139,10 +139,10 @@ class Trials:
     def judged(self, run: Path, attempts: list[Attempt]) -> Trial:
         """What the evidence says."""
         *killed, last = attempts
-        faults = []
+        faults, wanted = [], self.summary(1)
         if any(last.statuses):
             faults.append(f"the rerun ended with {last.statuses}")
-        elif (run / "summary.json").read_bytes() != self.summary(1):
+        elif (run / "summary.json").read_bytes() != wanted:
             faults.append("summary.json differs")
         if lost := set().union(*(attempt.lines for attempt in killed)) - set(last.lines):
             faults.append(f"{len(lost)} rows lost")

@@ -25,7 +25,7 @@ def test_the_number_of_ranks_does_not_show(ranks: int, trials: Trials) -> None:
 
 def test_two_ranks_are_killed_in_the_middle_of_a_row_and_three_resume(trials: Trials) -> None:
     folder = trials.folder / "resumed"
-    killed = trials.attempt(folder, 2, Blow([0, 1]), dies=1, at=4, part=0.5)
+    killed = trials.attempt(folder, 2, Blow([0, 1]), dies=1, at=6, part=0.5)  # the second row of its second batch
     assert (killed.phase, killed.unmoved) == ("in a row", 0)
     assert 0 < len(killed.lines) < SAMPLES
     trial = trials.judged(folder / "run", [killed, trials.attempt(folder, 3)])
