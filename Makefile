@@ -12,8 +12,9 @@ $(SETUP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $(SETUP)
 
-demo: $(SETUP)  ## captions, maps, figures and pictures of three explainers on the embedded model
+demo: $(SETUP)  ## captions, maps, figures and the page of three explainers on the embedded model
 	$(BIN)/python run_eval.py --run_dir runs/demo
+	$(BIN)/python -m pipeline.outputs.report runs/demo
 
 demo-all: $(SETUP)  ## twelve explainers on 64 scenes, for each of the three embedded families
 	for pair in demo:qwen2_vl_2b demo_llava:llava15_7b demo_internvl:internvl25_2b; do \
@@ -21,6 +22,7 @@ demo-all: $(SETUP)  ## twelve explainers on 64 scenes, for each of the three emb
 	    --vlm configs/vlm/$${pair%:*}.yaml --beside $${pair#*:}/coco_caption --explainer.archi_surgery.blocks 2 \
 	    --run_dir runs/demo-all/$${pair%:*} || exit 1; \
 	done
+	$(BIN)/python -m pipeline.outputs.report runs/demo-all/*/
 
 demo-model: $(SETUP)  ## rebuild the embedded models and scenes from seeds (about two hours of CPU time)
 	$(BIN)/python assets/demo/build.py

@@ -25,7 +25,7 @@ from pipeline.cache import Cache
 from pipeline.cli import Job, fail
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import summary, table
+from pipeline.outputs import kept, published, summary, table
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.remembered import Remembered
 from pipeline.stop import Stop, Stopped
@@ -50,7 +50,7 @@ class Evaluation:
             self.refuse_sweeps_of_several()
             self.trainer, self.vlm, self.data, self.explainers = job.build()
             self.launched = launch.check(self.trainer)
-            self.beside = table.beside(self.config.beside)
+            self.beside = published.beside(self.config.beside)
             self.tagger = tagger(self.config.words)
             if launch.leading():
                 self.check_explainers()
@@ -140,6 +140,7 @@ class Evaluation:
             tagger=self.tagger,
             given=self.given,
             figures=self.config.figures,
+            panels=self.config.panels,
             save_maps=self.config.save_maps,
             observe=watch,
             retry=self.config.retry_quarantined,
@@ -180,10 +181,11 @@ class Evaluation:
         else:
             table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
         self.board.publish()
-        print(f"run folder: {printable(str(self.run_dir))}")
+        where = printable(str(self.run_dir))
+        print(f"run folder: {where}; to look at it: python -m pipeline.outputs.report {where}")
         if bare := self.undrawn(rows):
             tell(
-                f"{bare} of the first {self.config.figures} samples have no pictures; these are drawn "
+                f"{bare} of the first {self.config.figures} samples have no pictures; these are kept "
                 "while a sample is explained: start over with --fresh, or anew in another --run_dir"
             )
         bad = [(key, head.error) for key, head in rows.heads.items() if head.error]
@@ -195,13 +197,9 @@ class Evaluation:
         return 0
 
     def undrawn(self, rows: Rows) -> int:
-        """How many samples lack pictures that --figures asks for: scored by an earlier command, or drawing failed."""
-        panels = (
-            self.run_dir / "figures" / str(head.index) / "panel.png"
-            for head in rows.heads.values()
-            if head.index < self.config.figures and head.error is None
-        )
-        return sum(not panel.exists() for panel in panels)
+        """How many samples lack the pictures that --figures asks for: from before, or keeping failed."""
+        wanted = [head for head in rows.heads.values() if head.index < self.config.figures and head.error is None]
+        return sum(not kept.whole(self.run_dir / "figures" / str(head.index)) for head in wanted)
 
     def rows(self) -> Rows:
         """What the run folder holds so far."""

@@ -27,7 +27,7 @@ from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
-from pipeline.outputs import draw, maps
+from pipeline.outputs import draw, kept, maps
 from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
 from pipeline.remembered import NotLoadedError, Remembered
 from pipeline.stop import Stop
@@ -42,7 +42,8 @@ class ExplainModule(LightningModule):
 
     vlm: loaded when the trainer sets up, the commit that rank 0 found. run_dir: that of rank 0 counts.
     explainers: name -> explainer. tagger: the word backend.
-    given: takes the place of generation. figures: how many samples of the manifest get pictures.
+    given: takes the place of generation. figures: of how many samples of the manifest images and maps are kept for
+    the views; panels: of how many of these a picture is drawn.
     observe: is shown every row that is written. retry: samples that were quarantined are done again.
     stop: what ends the run between two batches. cache: of what the model is asked; then it is loaded only where
     something is new.
@@ -57,6 +58,7 @@ class ExplainModule(LightningModule):
         tagger: Tagger,
         given: Given | None = None,
         figures: int = 0,
+        panels: int = 0,
         save_maps: SaveMaps = "none",
         observe: Callable[[Row], None] = lambda row: None,
         retry: bool = False,
@@ -66,7 +68,8 @@ class ExplainModule(LightningModule):
         super().__init__()
         self.vlm, self.explainers = vlm, dict(explainers)
         self.run_dir, self.tagger, self.given = run_dir, tagger, given
-        self.figures, self.save_maps, self.observe, self.retry = figures, save_maps, observe, retry
+        self.figures, self.panels, self.save_maps = figures, panels, save_maps
+        self.observe, self.retry = observe, retry
         self.stop, self.cache = stop or Stop(), cache
         self.group: dist.ProcessGroup | None = None
 
@@ -212,17 +215,18 @@ class ExplainModule(LightningModule):
         finished: Mapping[str, np.ndarray],
         found: Mapping[str, Explanation],
     ) -> None:
-        """Pictures of the first samples, and the maps where they are asked for; before the row is written."""
+        """What views show of the first samples, and the maps where they are asked for; before the row is written."""
         if sample.index < self.figures:
             folder = self.run_dir / "figures" / str(sample.index)
             try:
-                draw.sample(folder, sample, row, finished, query.layout.box)
+                kept.keep(folder, sample, finished, query.layout.box)
+                if sample.index < self.panels:
+                    draw.sample(folder, sample, row, finished, query.layout.box)
             except Exception as error:  # a view must never change a result
                 warnings.warn(f"no pictures of {sample.key}: {describe(error)}", stacklevel=2)
         if self.save_maps != "none":
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
-            kept = raw if self.save_maps == "raw" else finished
-            maps.save(self.run_dir / "maps" / f"{sample.index:08d}.npz", kept)
+            maps.save(self.run_dir / "maps" / f"{sample.index:08d}.npz", raw if self.save_maps == "raw" else finished)
 
 
 def release() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli
-from pipeline.outputs.table import PAPER, REPORTED
+from pipeline.outputs.published import PAPER, REPORTED
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))

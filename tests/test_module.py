@@ -24,7 +24,7 @@ def vlm(tmp_path_factory: pytest.TempPathFactory) -> Qwen2VL:
 
 
 def module(vlm: Qwen2VL, run_dir: Path, given: Given | None = None) -> ExplainModule:
-    return ExplainModule(vlm, {"cam": CAM()}, run_dir=run_dir, tagger=tagger("hanta"), given=given, figures=2)
+    return ExplainModule(vlm, {"cam": CAM()}, run_dir=run_dir, tagger=tagger("hanta"), given=given, figures=2, panels=2)
 
 
 def samples() -> list[Sample]:
@@ -56,7 +56,13 @@ def test_an_image_without_masks_is_explained_and_drawn_but_not_scored(vlm: Qwen2
     assert unknown.answer is not None
     assert unknown.answer["ids"] == known.answer["ids"], "it is the same image"  # type: ignore[index]
     assert (unknown.error, unknown.explainers, unknown.captions) == (None, {}, {})
-    assert {path.name for path in (tmp_path / "figures" / "1").iterdir()} >= {"panel.png", "maps.npz"}
+    assert {path.name for path in (tmp_path / "figures" / "1").iterdir()} == {
+        "image.jpg",
+        "maps.npz",
+        "sample.json",
+        "masks.png",
+        "panel.png",
+    }
     rows = {row.key: decode(encode(row)) for row in (known, unknown)}
     summary = summarise(rows, ["known", "unknown"], ["cam"], "hanta")
     assert summary["samples"] == {"expected": 2, "scored": 2, "quarantined": 0}

@@ -126,9 +126,10 @@ def test_three_explainers_leave_three_wandb_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(offline_runs(folder)) == 3
     assert {path.name for path in (folder / "figures" / "0").iterdir()} == {
-        "image.png",
-        "masks.png",
+        "image.jpg",
         "maps.npz",
+        "sample.json",
+        "masks.png",
         "panel.png",
     }
     assert len(list((folder / "maps").glob("*.npz"))) == 4

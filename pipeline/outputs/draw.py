@@ -1,4 +1,4 @@
-"""The pictures of one sample: `figures/<index>/` with image.png, masks.png, maps.npz and panel.png."""
+"""One sample as pictures: `masks.png` and `panel.png`, beside what `kept` keeps of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,13 @@ from datamodules.sample import Sample
 from metrics.base import Box
 from metrics.entries import Entries
 from metrics.pixels import decode
-from pipeline.outputs.maps import save
+from pipeline.outputs.kept import Maps
 from pipeline.outputs.panel import COLOUR_MAP, Column, Panel, colour, draw_panel
 from pipeline.outputs.records import Row, Spoken
 from pipeline.outputs.typeset import Segment
 from pipeline.types import WHOLE
 
 PROFILE = "corrected"
-Maps = Mapping[str, UInt8[np.ndarray, "_ _ _"]]
-"""Explainer -> uint8 maps, one per answer token, at the token grid."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,13 @@ class Shown:
 
 
 def sample(folder: Path, drawn: Sample, row: Row, maps: Maps, box: Box = WHOLE) -> None:
-    """Write the four files of one sample into `folder`. box: the part of the image that the token grid covers."""
+    """Write the two files of one sample into `folder`. box: the part of the image that the token grid covers."""
     if drawn.image is None:
         raise ValueError("a sample without an image cannot be drawn")
     folder.mkdir(parents=True, exist_ok=True)
     image = drawn.image.convert("RGB")
     masks = {name: decode(rle) for name, rle in (drawn.masks or {}).items()}
-    image.save(folder / "image.png")
     overlay(image, masks).save(folder / "masks.png")
-    save(folder / "maps.npz", maps)
     columns = [column(row, word, maps) for word in shown(row)]
     draw_panel(folder / "panel.png", Panel(image, masks, tuple(maps), columns, caption(row), box))
 

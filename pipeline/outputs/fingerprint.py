@@ -13,16 +13,23 @@ LEFT = tuple(f".{name}.*.part" for name in ("config.yaml", "summary.json", "timi
 WRITTEN = (
     *LEFT,
     "figures/*/.maps.npz.part",
+    "figures/*/.sample.json.*.part",
     "maps/.*.npz.part",
     "config.yaml",
     "rows.*.jsonl",
     "summary.json",
     "timing.json",
     "wandb.json",
-    "figures/*/image.png",
-    "figures/*/masks.png",
+    "figures/*/image.jpg",
     "figures/*/maps.npz",
+    "figures/*/sample.json",
+    "figures/*/masks.png",
     "figures/*/panel.png",
+    "page/index.html",
+    "page/static/page.*",
+    "page/plots/*.svg",
+    "page/runs/*/*.js",
+    "page/runs/*/*.jpg",
     "maps/*.npz",
     "wandb/run-*/**/*",
     "wandb/offline-run-*/**/*",
@@ -46,18 +53,30 @@ def digest(fingerprint: Mapping[str, Any]) -> str:
 
 def differences(old: Any, new: Any) -> list[str]:
     """One line per dotted name whose values differ, both values shown."""
-    before, after = dict(_flat(old)), dict(_flat(new))
+    before, after = dict(flat(old)), dict(flat(new))
     names = sorted(before.keys() | after.keys())
     changed = [(name, before.get(name, "absent"), after.get(name, "absent")) for name in names]
     return [f"{name}: {was} -> {now}".removeprefix(": ") for name, was, now in changed if was != now]
 
 
+def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """(dotted name, JSON text) of every leaf."""
+    if isinstance(value, Mapping) and value:
+        return [leaf for name in value for leaf in flat(value[name], f"{prefix}.{name}" if prefix else str(name))]
+    return [(prefix, json.dumps(value, sort_keys=True, ensure_ascii=False))]
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The fingerprint of the run in `folder`."""
-    record = _record(folder)
-    if record is None:
+    return dict(record(folder)["fingerprint"])
+
+
+def record(folder: Path) -> dict[str, Any]:
+    """Fingerprint, its sha256 and every start of the run in `folder`."""
+    found = _record(folder)
+    if found is None:
         raise ValueError(f"{folder} is not the folder of a run: it has no env.json")
-    return dict(record["fingerprint"])
+    return found
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
@@ -87,19 +106,19 @@ def open_run(
     environment: where it runs (hosts, devices, versions), for the reader only; kept in `env.json`, one per start.
     Raises ValueError when the folder holds another run, naming what differs, or results of unknown origin.
     """
-    record = _record(folder)
-    if record is None and any(folder.glob("rows.*.jsonl")):
+    known = _record(folder)
+    if known is None and any(folder.glob("rows.*.jsonl")):
         raise ValueError(f"{folder} holds rows but no env.json that says how they came about; choose another folder")
-    if record is not None and fresh:
+    if known is not None and fresh:
         clear(folder)
-        record = None
+        known = None
     wanted = json.loads(canonical(fingerprint))
-    if record is not None and record["fingerprint"] != wanted:
-        changed = "; ".join(differences(record["fingerprint"], wanted))
+    if known is not None and known["fingerprint"] != wanted:
+        changed = "; ".join(differences(known["fingerprint"], wanted))
         raise ValueError(f"{folder} holds another run ({changed}); choose another folder or start over with --fresh")
     for part in chain.from_iterable(map(folder.glob, LEFT)):
         part.unlink()
-    starts = [*(record["starts"] if record else ()), dict(environment or {})]
+    starts = [*(known["starts"] if known else ()), dict(environment or {})]
     write_json(folder / "env.json", {"fingerprint": wanted, "sha256": digest(wanted), "starts": starts})
 
 
@@ -109,7 +128,7 @@ def clear(folder: Path) -> None:
         for path in sorted(folder.glob(pattern), reverse=True):
             if path.is_symlink() or not path.is_dir():
                 path.unlink()
-    for top in ("figures", "maps", "wandb"):
+    for top in ("figures", "maps", "wandb", "page"):
         for path in sorted([folder / top, *(folder / top).glob("**/")], reverse=True):
             if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
                 path.rmdir()
@@ -127,10 +146,3 @@ def _record(folder: Path) -> dict[str, Any] | None:
     if not isinstance(record, dict) or not {"fingerprint", "starts"} <= record.keys():
         raise ValueError(f"{path} is not that of a run; choose another folder")
     return record
-
-
-def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """(dotted name, JSON text) of every leaf."""
-    if isinstance(value, Mapping) and value:
-        return [leaf for name in value for leaf in _flat(value[name], f"{prefix}.{name}" if prefix else str(name))]
-    return [(prefix, json.dumps(value, sort_keys=True, ensure_ascii=False))]

@@ -1,9 +1,7 @@
 """The table at the end of a run: percent with 95 % intervals, differences, the paper's figures where it has some."""
 
-import csv
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from datamodules.printable import printable
+from pipeline.outputs.published import Published, alongside
 from pipeline.outputs.records import Row
 
-REPORTED = Path(__file__).parents[2] / "assets" / "reported.csv"
 COLUMNS = {"f1_iou": "F1-IoU", "obj_iou": "Obj-IoU", "func_iou": "Func-IoU", "punct_iou": "Punct-IoU"} | {
     "pointing": "Pointing"
 }
@@ -22,8 +20,6 @@ WIDTH, PAIRS = 100, 6
 """Columns where there is no terminal; of more pairs than this only those with the best explainer are shown."""
 
 Figures = Mapping[str, Mapping[str, Any]]
-Published = tuple[str, str]
-"""Stems of a model and of a data set that the paper has figures for."""
 
 
 def show(
@@ -34,10 +30,7 @@ def show(
     other: whose published figures are shown where the paper has none of these. file: by default the standard output.
     """
     console = Console(file=file, width=None if (file or sys.stdout).isatty() else WIDTH, highlight=False)
-    paper, whose = published(model, dataset), ""
-    if other and not paper:
-        paper, whose = published(*other), f" for {other[0]} on {other[1]}, another model on other images"
-    beside = {name: paper[PAPER.get(name, name)] for name in summary["explainers"] if PAPER.get(name, name) in paper}
+    beside, whose = alongside(summary["explainers"], model, dataset, other)
     samples = summary["samples"]
     console.print(f"\n{model} on {dataset}: {samples['scored']} of {samples['expected']} samples scored", markup=False)
     if samples["quarantined"]:
@@ -62,32 +55,6 @@ def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20,
     print(*lines, sep="\n", file=file)
 
 
-PAPER = {"tam_compat": "tam"}
-"""Explainers that the paper calls otherwise: its TAM figures come from the public code."""
-
-
-def beside(name: str | None) -> Published | None:
-    """`MODEL/DATASET` as a pair. Raises ValueError where the paper has no figures of it."""
-    if name is None:
-        return None
-    model, _, dataset = name.partition("/")
-    if not published(model, dataset):
-        raise ValueError(f"--beside: the paper has no figures for {name!r}; one that it has: qwen2_vl_2b/coco_caption")
-    return model, dataset
-
-
-def published(model: str, dataset: str, path: Path = REPORTED) -> dict[str, dict[str, float]]:
-    """The paper's figures of one model and data set, in percent: method -> metric -> figure; the first table counts."""
-    found: dict[str, dict[str, float]] = {}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as lines:
-            for line in csv.DictReader(lines):
-                if (line["model"], line["dataset"]) == (model, dataset):
-                    figures = {name: float(line[name]) for name in ("f1_iou", "obj_iou", "func_iou") if line[name]}
-                    found.setdefault(line["method"], figures)
-    return found
-
-
 def _figures(summary: Mapping[str, Any], profile: str, beside: Mapping[str, Mapping[str, float]], whose: str) -> Table:
     """A row per explainer; the interval below each figure, the published figure below that."""
     by_name: dict[str, Figures] = {name: of[profile] for name, of in summary["explainers"].items()}
@@ -97,9 +64,9 @@ def _figures(summary: Mapping[str, Any], profile: str, beside: Mapping[str, Mapp
     table.add_column("Explainer", overflow="fold")
     for title in COLUMNS.values():
         table.add_column(title, justify="right", no_wrap=True)
-    best = {metric: _best(by_name, metric) for metric in COLUMNS}
+    leaders = {metric: best(by_name, metric) for metric in COLUMNS}
     for name, figures in by_name.items():
-        cells = [_cell(figures[m], beside.get(name, {}).get(m), name in best[m]) for m in COLUMNS]
+        cells = [_cell(figures[m], beside.get(name, {}).get(m), name in leaders[m]) for m in COLUMNS]
         table.add_row(Text(name), *cells, end_section=True)
     return table
 
@@ -108,12 +75,8 @@ def _differences(summary: Mapping[str, Any], profile: str) -> Table:
     """A row per pair, the first minus the second on the same images; bold where the interval leaves out zero."""
     pairs = summary["differences"]
     if len(pairs) > PAIRS:
-        leaders = _best({name: of[profile] for name, of in summary["explainers"].items()}, "f1_iou")
-        pairs = {
-            pair: of
-            for pair, of in pairs.items()
-            if any(pair.startswith(f"{name}-") or pair.endswith(f"-{name}") for name in leaders)
-        }
+        leaders = best({name: of[profile] for name, of in summary["explainers"].items()}, "f1_iou")
+        pairs = {pair: of for pair, of in pairs.items() if set(pair.split("-")) & leaders}
     table = Table(title=f"Paired differences, profile {profile}", title_justify="left")
     table.caption, table.caption_justify = (
         "percentage points on the same images, 95 % interval; ! leaves out zero",
@@ -145,10 +108,10 @@ def _difference(figure: Mapping[str, Any]) -> Text:
     return Text(f"{value:+.2f} [{low:+.1f}, {high:+.1f}]{'!' if clear else ' '}", style="bold" if clear else "")
 
 
-def _best(by_name: Mapping[str, Figures], metric: str) -> list[str]:
+def best(by_name: Mapping[str, Figures], metric: str) -> set[str]:
     """The explainers with the highest figure; none where there is nothing to compare."""
     values = {name: of[metric]["value"] for name, of in by_name.items() if of[metric]["value"] is not None}
-    return [name for name, value in values.items() if value == max(values.values())] if len(values) > 1 else []
+    return {name for name, value in values.items() if value == max(values.values())} if len(values) > 1 else set()
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

@@ -136,7 +136,7 @@ def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) ->
             drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
         titles = printable(" | ".join(word.word.text.strip() for word in words))
         said = printable(row.answer["text"]) if row.answer else ""
-        image, masks = (wandb.Image(str(folder / name)) for name in ("image.png", "masks.png"))
+        image, masks = (wandb.Image(str(folder / name)) for name in ("image.jpg", "masks.png"))
         table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
     final = figures(summary, explainer)
     run.log({**final, TABLE: table} if table.data else final)
@@ -147,7 +147,7 @@ def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
     rows = read_rows(run_dir)
     for key, head in sorted(rows.heads.items(), key=lambda item: item[1].index):
         folder = run_dir / "figures" / str(head.index)
-        if all((folder / name).exists() for name in ("image.png", "masks.png", "maps.npz")):
+        if all((folder / name).exists() for name in ("image.jpg", "masks.png", "maps.npz")):
             yield rows[key], folder
 
 

@@ -8,10 +8,11 @@ import yaml
 from PIL import Image
 
 from datamodules.sample import Sample
-from pipeline.outputs import draw
+from pipeline.outputs import draw, kept
 from pipeline.outputs.fingerprint import open_run
 from pipeline.outputs.records import RowWriter
 from pipeline.outputs.summary import summarise, write_json
+from pipeline.types import WHOLE
 from tests.outputs.made import CANARY, EXPLAINERS, PIECES, rows
 
 KNOWN = {"explainers": {name: {"k": 50} for name in EXPLAINERS}}
@@ -32,6 +33,7 @@ def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for row in made.values():
             if row.index in (1, 2):
                 drawn = Sample(row.key, row.index, Image.new("RGB", (80, 60)), "?")
+                kept.keep(folder / "figures" / str(row.index), drawn, maps, WHOLE)
                 draw.sample(folder / "figures" / str(row.index), drawn, row, maps)
             writer.write(row)
     write_json(folder / "summary.json", summarise(made, list(made), EXPLAINERS, "hanta"))

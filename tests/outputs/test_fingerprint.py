@@ -73,13 +73,15 @@ def test_another_run_is_refused_and_what_differs_is_named(tmp_path: Path):
 
 def test_fresh_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path):
     written = ["config.yaml", "rows.0.jsonl", "rows.11.jsonl", "summary.json", "timing.json", "wandb.json"]
-    written += [f"figures/3/{name}" for name in ("image.png", "masks.png", "maps.npz", "panel.png")]
+    written += [f"figures/3/{name}" for name in ("image.jpg", "maps.npz", "sample.json", "masks.png", "panel.png")]
+    written += ["page/index.html", "page/static/page.css", "page/plots/corrected-f1.svg", "page/runs/0/index.js"]
     written += ["wandb/offline-run-1-a/files/media/x.png", "wandb/offline-run-1-a/run-a.wandb", "wandb/data/s/y"]
     written += [".summary.json.7.part", "figures/3/.maps.npz.part", "maps/.00000003.npz.part", "maps/00000002.npz"]
     foreign = [
         "notes.txt",
         ".mine.7.part",
         "figures/3/mine.png",
+        "page/mine.html",
         "figures/mine.txt",
         "wandb/settings",
         "rows.txt",

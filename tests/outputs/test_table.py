@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.outputs.published import beside, published
 from pipeline.outputs.records import Row
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import beside, captions, published, show
+from pipeline.outputs.table import captions, show
 from tests.outputs.made import EXPLAINERS, rows
 
 ROWS = rows()

@@ -1,0 +1,90 @@
+"""What a run keeps of a sample for its views: `figures/<index>/` with image.jpg, maps.npz and sample.json.
+
+Cheap enough for hundreds of samples; the panel that `draw` makes of one is not.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import UInt8
+
+from datamodules.rle import check_rle, plain
+from datamodules.sample import RLE, Sample
+from metrics.base import Box
+from pipeline.outputs.fingerprint import write_atomic
+from pipeline.outputs.maps import save
+
+SIDE, QUALITY = 768, 90
+"""A larger image is kept with its longer side at so many pixels; masks keep the image's own size."""
+Maps = Mapping[str, UInt8[np.ndarray, "_ _ _"]]
+"""Explainer -> uint8 maps, one per answer token, at the token grid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """size: height and width of the image that was explained. box: the part of it that the token grids cover.
+
+    masks: empty also where there is no ground truth. image: a JPEG file.
+    """
+
+    image: Path
+    size: tuple[int, int]
+    box: Box
+    prompt: str
+    captions: Sequence[str]
+    masks: Mapping[str, RLE]
+    maps: Maps
+
+
+def keep(folder: Path, sample: Sample, maps: Maps, box: Box) -> None:
+    """Write the three files; the last one says that all are there. Raises ValueError for a sample without an image."""
+    if sample.image is None:
+        raise ValueError("a sample without an image cannot be kept for pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    image = sample.image.convert("RGB")
+    width, height = image.size
+    image.thumbnail((SIDE, SIDE))
+    image.save(folder / "image.jpg", quality=QUALITY)
+    save(folder / "maps.npz", maps)
+    known = {"size": [height, width], "box": list(box), "prompt": sample.prompt, "captions": list(sample.captions)}
+    masks = [[name, plain(rle)] for name, rle in (sample.masks or {}).items()]  # a list: their order has a meaning
+    write_atomic(folder / "sample.json", json.dumps({**known, "masks": masks}))
+
+
+def whole(folder: Path) -> bool:
+    """Whether everything was kept of the sample."""
+    return (folder / "sample.json").exists()
+
+
+def load(folder: Path) -> Kept:
+    """Read it back. Raises ValueError that names the folder where a file is missing or damaged."""
+    try:
+        return _load(folder)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"{folder} is damaged ({error}); delete it, and views go without that sample") from error
+
+
+def _load(folder: Path) -> Kept:
+    known: dict[str, Any] = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
+    height, width = known["size"]
+    for name, rle in known["masks"]:
+        check_rle(rle, height, width, name)
+    with np.load(folder / "maps.npz", allow_pickle=False) as archive:
+        maps = {name: archive[name] for name in archive.files}
+    top, left, bottom, right = known["box"]
+    masks = dict(known["masks"])
+    return Kept(
+        folder / "image.jpg",
+        (height, width),
+        (top, left, bottom, right),
+        known["prompt"],
+        known["captions"],
+        masks,
+        maps,
+    )

@@ -1,0 +1,114 @@
+"""A page of runs: read, drawn, rendered and put in place whole."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import pipeline
+from pipeline.outputs.report import compare, gallery, plots, read, tables
+from pipeline.outputs.report.style import Plot
+from pipeline.outputs.summary import PROFILES
+
+GENERATOR = "seewhy"
+MOST = 200
+"""So many quarantined samples are listed."""
+
+
+class Figure(NamedTuple):
+    """A plot as the template places it; width and height in pixels."""
+
+    name: str
+    text: str
+    width: int
+    height: int
+
+
+def make(folders: Sequence[Path], out: Path) -> Path:
+    """Write the page of these runs into `out`, in place of an earlier page; its index.html comes back.
+
+    Raises ValueError, or OSError, where a folder is no finished run or `out` is not a page's to replace.
+    """
+    runs = read.read_runs(folders)
+    if out.exists() and not (ours(out) or (out.is_dir() and not any(out.iterdir()))):
+        raise ValueError(f"--out: {out} is not a page of ours; choose a folder that does not exist yet")
+    part = out.with_name(f".{out.name}.part")
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir(parents=True)
+    _write(part, runs)
+    if out.exists():
+        shutil.rmtree(out)
+    part.replace(out)
+    return out / "index.html"
+
+
+def ours(folder: Path) -> bool:
+    """Whether that is a page which this module made."""
+    index = folder / "index.html"
+    return index.is_file() and f'<meta name="generator" content="{GENERATOR} ' in index.read_text("utf-8", "replace")
+
+
+def _write(folder: Path, runs: Sequence[read.Run]) -> None:
+    with as_file(files(__package__) / "static") as static:
+        shutil.copytree(static, folder / "static")
+    groups = read.grouped(runs)
+    scored = [group for group in groups if any(run.summary["ground_truth"] for run in group.runs)]
+    counts = [(number, run, gallery.write(folder / "runs", str(number), run)) for number, run in enumerate(runs)]
+    context = {
+        "runs": runs,
+        "title": ", ".join(dict.fromkeys(f"{group.model} on {group.data}" for group in groups)),
+        "counts": tables.counts(runs),
+        "scored": [(group, compare.pairs_within(group)) for group in scored],
+        "between": compare.pairs_between(scored),
+        "grids": compare.grids(scored),
+        "plots": _plots(folder / "plots", scored),
+        "gallery": [one for one in counts if one[2]],
+        "quarantined": [
+            (run, key, run.rows.heads[key]) for run in runs for key in run.keys if run.rows.heads[key].error
+        ],
+        "differing": read.differing(runs) if len(runs) > 1 else {},
+    }
+    page = environment().get_template("page.html.j2").render(context)
+    (folder / "index.html").write_text(page, encoding="utf-8", errors="replace")
+
+
+def environment() -> Environment:
+    """Templates that escape whatever is put into them."""
+    options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
+    made = Environment(loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, **options)
+    figures = (tables.standings, tables.entries, tables.by_category, tables.shaded, tables.verdict)
+    texts = (tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
+    made.filters |= {function.__name__: function for function in (*figures, *texts)}
+    made.tests["clear"] = tables.clear
+    made.globals |= {"profiles": PROFILES, "columns": tables.METRICS, "most": MOST}
+    made.globals |= {"generator": f"{GENERATOR} {pipeline.__version__}"}
+    return made
+
+
+def _plots(folder: Path, groups: Sequence[read.Group]) -> dict[str, Any]:
+    """Draw every plot; what the templates place, by profile, over all groups and for each."""
+    folder.mkdir()
+
+    def kept(drawn: Sequence[Plot | None]) -> list[Figure]:
+        return [_saved(folder, plot) for plot in drawn if plot is not None]
+
+    overview = {profile: kept([plots.scatter(groups, profile), plots.bars(groups, profile)]) for profile in PROFILES}
+    each = [
+        {p: kept([plots.categories(group, p, number), plots.lengths(group, p, number)]) for p in PROFILES}
+        for number, group in enumerate(groups)
+    ]
+    return {"overview": overview, "groups": each}
+
+
+def _saved(folder: Path, plot: Plot) -> Figure:
+    (folder / f"{plot.name}.svg").write_text(plot.light, encoding="utf-8")
+    (folder / f"{plot.name}-dark.svg").write_text(plot.dark, encoding="utf-8")
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', plot.light)
+    assert size is not None
+    width, height = (round(float(points) * 4 / 3) for points in size.groups())
+    return Figure(plot.name, plot.text, width, height)

@@ -1,0 +1,163 @@
+"""What a page knows of run folders: read once, told apart by name, put into groups that can be ranked."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.outputs import fingerprint as fingerprints
+from pipeline.outputs import published
+from pipeline.outputs.records import Rows, read_rows
+
+Parameters = Mapping[str, str]
+"""Dotted name -> JSON text."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run. name: unlike that of any other on the page. model, data: stems of their configurations.
+
+    fingerprint, sha256, starts: what `env.json` holds. keys: of its samples, in the order of the manifest.
+    """
+
+    folder: Path
+    name: str
+    model: str
+    data: str
+    config: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
+    sha256: str
+    starts: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any]
+    timing: Mapping[str, Any]
+    rows: Rows
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Entrant:
+    """One explainer of one run. label: unlike any other in its group. figures: profile -> metric -> interval.
+
+    parameters: its constructor's, beside `class`. paper: published figures by metric, in percent; possibly none.
+    """
+
+    label: str
+    explainer: str
+    run: Run
+    figures: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    parameters: Parameters
+    paper: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The runs of one model on one data set, whose explainers can be ranked. whose: the paper's figures, where they
+    are those of another model."""
+
+    model: str
+    data: str
+    runs: Sequence[Run]
+    entrants: Sequence[Entrant]
+    whose: str
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Every run, in the order given. Raises ValueError, or OSError, that names the folder which is not a whole run."""
+    return [_read(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
+
+
+def _read(folder: Path, name: str) -> Run:
+    record = fingerprints.record(folder)
+    if not (folder / "summary.json").exists():
+        raise ValueError(f"{folder} has no summary.json: its run has not ended; the same command resumes it")
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    summary, timing = (_json(folder / file) for file in ("summary.json", "timing.json"))
+    rows = read_rows(folder)
+    keys = sorted(rows, key=lambda key: rows.heads[key].index)
+    model, data = config["names"]["vlm"], config["names"]["data"]
+    mark, starts = record["fingerprint"], record["starts"]
+    digest = fingerprints.digest(mark)
+    return Run(folder, name, model, data, config, mark, digest, starts, summary, timing, rows, keys)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read ({error}); the run's own command writes it anew") from error
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names, with as many of the folders above as tell all of them apart."""
+    resolved = [folder.resolve() for folder in folders]
+    if twice := [str(path) for path, count in Counter(resolved).items() if count > 1]:
+        raise ValueError(f"{twice[0]} is given twice")
+    depth = 1
+    while len({path.parts[-depth:] for path in resolved}) < len(resolved):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in resolved]
+
+
+def grouped(runs: Sequence[Run]) -> list[Group]:
+    """Runs of the same model on the same data set, in order of appearance."""
+    found: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.model, run.data, str(run.fingerprint["manifest"])), []).append(run)
+    return [_group(model, data, members) for (model, data, _), members in found.items()]
+
+
+def _group(model: str, data: str, runs: Sequence[Run]) -> Group:
+    of = [(run, name, parameters(run, name)) for run in runs for name in ordered(run)]
+    asked, _, whose_data = (runs[0].config.get("beside") or "").partition("/")
+    paper, whose = published.alongside({name for _, name, _ in of}, model, data, (asked, whose_data))
+    entrants = []
+    for run, name, values in of:
+        rivals = [(their, theirs) for their, called, theirs in of if called == name and their is not run]
+        label = f"{name} · {_apart(run, values, rivals)}" if rivals else name
+        entrants.append(Entrant(label, name, run, run.summary["explainers"][name], values, paper.get(name, {})))
+    return Group(model, data, runs, entrants, whose if paper else "")
+
+
+def _apart(run: Run, own: Parameters, rivals: Sequence[tuple[Run, Parameters]]) -> str:
+    """What tells an explainer from those of the same name: its parameters, else the name of its run."""
+    names = [name for name in own if any(theirs.get(name) != own[name] for _, theirs in rivals)]
+    told = all(any(theirs.get(name) != own[name] for name in names) for _, theirs in rivals)
+    return ", ".join(f"{name} {plain(own[name])}" for name in names) if told else run.name
+
+
+def ordered(run: Run) -> list[str]:
+    """The names of a run's explainers in the order of its command; a summary sorts them."""
+    return [
+        name for name in (Path(given).stem for given in run.config["explainers"]) if name in run.summary["explainers"]
+    ]
+
+
+def parameters(run: Run, explainer: str) -> Parameters:
+    """The class of an explainer and every parameter of its constructor."""
+    return dict(fingerprints.flat(run.fingerprint["explainers"].get(explainer, {})))
+
+
+def plain(text: str) -> str:
+    """JSON text without the quotes of a string."""
+    return text[1:-1] if text.startswith('"') else text
+
+
+def differing(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Name in the fingerprint -> its value in each run, where not all are the same; "" where a run has none.
+
+    Explainers that only some runs have are one line, `explainers`.
+    """
+    flat = [dict(fingerprints.flat(run.fingerprint)) for run in runs]
+    shared = set.intersection(*(set(run.fingerprint["explainers"]) for run in runs))
+    listed = [", ".join(run.fingerprint["explainers"]) for run in runs]
+    lines = {"explainers": listed} if len(set(listed)) > 1 else {}
+    for name in sorted(set().union(*flat)):
+        top, _, rest = name.partition(".")
+        values = [plain(of.get(name, '""')) for of in flat]
+        if len(set(values)) > 1 and (top != "explainers" or rest.partition(".")[0] in shared):
+            lines[name] = values
+    return lines

@@ -1,0 +1,178 @@
+"""What the tables of a page say, as plain values. No markup here, no file."""
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.outputs import fingerprint as fingerprints
+from pipeline.outputs.report.compare import HEADLINE, Grid, Pair, leader
+from pipeline.outputs.report.read import Entrant, Group, Run, plain
+from pipeline.outputs.table import ABSENT, COLUMNS, best
+
+METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
+LEVELS = 9
+
+
+class Cell(NamedTuple):
+    """A figure with its interval in [0, 1], whether it is the best of its column, and the paper's in percent."""
+
+    figure: Mapping[str, Any]
+    best: bool
+    paper: float | None
+
+
+class Line(NamedTuple):
+    """An explainer's figures in the order of `METRICS`. seconds: what it takes a sample, beyond what all share."""
+
+    label: str
+    cells: Sequence[Cell]
+    seconds: float | None
+
+
+class Shade(NamedTuple):
+    """A figure in [0, 1] and its place between the least and the greatest of its table, 0 to LEVELS - 1."""
+
+    value: float
+    level: int
+    note: str
+
+
+def standings(group: Group, profile: str) -> list[Line]:
+    """A line per explainer."""
+    tops = {name: best({e.label: e.figures[profile] for e in group.entrants}, name) for name in METRICS}
+    return [
+        Line(
+            entrant.label,
+            [Cell(entrant.figures[profile][m], entrant.label in tops[m], entrant.paper.get(m)) for m in METRICS],
+            entrant.run.timing["seconds"].get(f"explain/{entrant.explainer}"),
+        )
+        for entrant in group.entrants
+    ]
+
+
+def entries(group: Group, profile: str) -> list[str]:
+    """On how many words, or for F1-IoU images, each column stands; a range where explainers differ."""
+    columns = [sorted({e.figures[profile][name]["count"] for e in group.entrants}) for name in METRICS]
+    return [f"{of[0]:,}" if of[0] == of[-1] else f"{of[0]:,}–{of[-1]:,}" for of in columns if of]
+
+
+def by_category(group: Group, profile: str) -> list[tuple[str, int, list[Shade | None]]]:
+    """Category, entries, Obj-IoU under each explainer; the most frequent first."""
+    tables = [e.run.summary["breakdowns"][e.explainer][profile]["category"] for e in group.entrants]
+    counts = {name: max(of[name]["count"] for of in tables if name in of) for of in tables for name in of}
+    scale = _scale([cell["value"] for of in tables for cell in of.values()])
+    return [
+        (name, counts[name], [_shade(of[name]["value"], scale) if name in of else None for of in tables])
+        for name in sorted(counts, key=lambda name: (-counts[name], name))
+    ]
+
+
+def shaded(grid: Grid, profile: str) -> list[tuple[str, list[Shade | None]]]:
+    """The F1-IoU of a grid's cells; the note has Obj- and Func-IoU."""
+    everyone = [entrant for _, cells in grid.rows for entrant in cells if entrant is not None]
+    scale = _scale([entrant.figures[profile][HEADLINE]["value"] for entrant in everyone])
+
+    def shade(entrant: Entrant | None) -> Shade | None:
+        if entrant is None:
+            return None
+        figures = {name: figure["value"] for name, figure in entrant.figures[profile].items()}
+        return _shade(figures[HEADLINE], scale, f"{percent(figures['obj_iou'])} / {percent(figures['func_iou'])}")
+
+    return [(name, [shade(entrant) for entrant in cells]) for name, cells in grid.rows]
+
+
+def _scale(values: Sequence[float | None]) -> tuple[float, float]:
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else (0.0, 0.0)
+
+
+def _shade(value: float | None, scale: tuple[float, float], note: str = "") -> Shade | None:
+    if value is None:
+        return None
+    low, high = scale
+    return Shade(value, min(LEVELS - 1, int(LEVELS * (value - low) / (high - low))) if high > low else 0, note)
+
+
+def clear(figure: Mapping[str, Any]) -> bool:
+    """Whether the interval of a difference leaves out zero."""
+    return bool(figure["low"] is not None and (figure["low"] > 0 or figure["high"] < 0))
+
+
+def verdict(group: Group, pairs: Sequence[Pair]) -> str:
+    """One sentence on who leads; none where there is nothing to lead."""
+    first = leader(group.entrants)
+    if first is None:
+        return ""
+    figure = first.figures["corrected"][HEADLINE]
+    against = [
+        (pair.second if pair.first == first.label else pair.first, pair)
+        for pair in pairs
+        if first.label in (pair.first, pair.second)
+    ]
+    open_to = [name for name, pair in against if not clear(pair.figures["corrected"][HEADLINE])]
+    text = f"{first.label} has the highest F1-IoU, {percent(figure['value'])} % ({interval(figure)})"
+    if not open_to:
+        return text + "; on the same images its lead over each of the others is clear of zero."
+    few = ", ".join(open_to[:3]) + (f" and {len(open_to) - 3} more" if len(open_to) > 3 else "")
+    return text + f"; on the same images its lead over {few} may be chance."
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What was run, in the order in which one asks."""
+    of, samples, words = run.fingerprint, run.summary["samples"], run.summary["words"]
+    starts = f", started {len(run.starts)} times" if len(run.starts) > 1 else ""
+    objects = run.summary["objects"]["corrected"]
+    identity = [pair for pair in fingerprints.flat(of["model"]) if not pair[0].startswith(("generation", "template"))]
+    checkpoint = run.config.get("vlm", {}).get("init_args", {}).get("checkpoint", "")
+    timing = run.timing
+    lines = [
+        ("command", shlex.join(map(str, run.starts[-1].get("command", ()))) + starts if run.starts else ""),
+        ("model", f"{run.model}: " + ", ".join([str(checkpoint), *(f"{n} {plain(v)}" for n, v in identity)])),
+        ("data", f"{run.data}: manifest {of['manifest']}" + (f", the first {of['limit']}" if of["limit"] else "")),
+        ("samples", ", ".join(f"{count:,} {name}" for name, count in samples.items())),
+        ("captions", f"{words['count']:,} words, {words['tokens']:,} tokens, {words['unfinished']:,} cut at the limit"),
+        (
+            "words",
+            ", ".join(f"{count:,} {name}" for name, count in words["by_label"].items()) + f" ({words['backend']})",
+        ),
+        ("batches", f"{of['batch_size']} samples, {of['threads']} threads a process, answers {of['answers']}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in of["versions"].items())),
+        ("fingerprint", run.sha256),
+    ]
+    if run.summary["ground_truth"]:
+        said = f"{objects['present']:,} in the image, {objects['absent']:,} not"
+        lines.insert(6, ("objects named", f"{said}; {objects['captions_without_object']:,} captions name none"))
+    if timing["mean"] is not None:
+        lines.append(("time", f"{timing['mean']:.3g} s a sample, {timing['total']:,.0f} s over all processes"))
+    return lines
+
+
+def resolved(run: Run) -> str:
+    """The whole fingerprint, to be read."""
+    return json.dumps(run.fingerprint, indent=2, ensure_ascii=False)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return ABSENT if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def interval(figure: Mapping[str, Any]) -> str:
+    """The two ends, or nothing where there are none."""
+    return "" if figure["low"] is None else f"{percent(figure['low'])}–{percent(figure['high'])}"
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference in percentage points with its sign, a true minus where it is one."""
+    return ABSENT if value is None or math.isnan(value) else f"{100 * value:+.{digits}f}".replace("-", "−")
+
+
+def counts(runs: Sequence[Run]) -> str:
+    """How much was done, in one line."""
+    explainers = len({name for run in runs for name in run.summary["explainers"]})
+    samples = [run.summary["samples"] for run in runs]
+    scored, expected, bad = (sum(of[name] for of in samples) for name in ("scored", "expected", "quarantined"))
+    many = f"{len(runs)} runs, " if len(runs) > 1 else ""
+    ones = f"{explainers} explainer{'s' if explainers != 1 else ''}, "
+    return f"{many}{ones}{scored:,} of {expected:,} samples" + (f", {bad:,} quarantined" if bad else "")

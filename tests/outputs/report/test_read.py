@@ -1,0 +1,88 @@
+"""Runs are told apart, put into groups, and refused by name where they are not whole."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.outputs.report.read import differing, grouped, read_runs
+from tests.outputs.report.built import EXPLAINERS, SCENES, run_folder
+
+ARC = EXPLAINERS["msea_arc"]
+
+
+def test_runs_are_named_apart_by_as_many_folders_as_it_takes(tmp_path: Path) -> None:
+    folders = [run_folder(tmp_path / name, SCENES[:1]) for name in ("x/run", "y/run", "z")]
+    assert [run.name for run in read_runs(folders)] == ["x/run", "y/run", f"{tmp_path.name}/z"]
+    assert [run.name for run in read_runs(folders[:1])] == ["run"]
+    with pytest.raises(ValueError, match="given twice"):
+        read_runs([folders[0], tmp_path / "x" / "." / "run"])
+
+
+def test_a_run_is_read_in_the_order_of_its_command_and_of_its_manifest(tmp_path: Path) -> None:
+    (run,) = read_runs([run_folder(tmp_path / "run")])
+    (group,) = grouped([run])
+    assert [entrant.label for entrant in group.entrants] == list(EXPLAINERS), "a summary sorts them"
+    assert list(run.keys) == [scene.key for scene in SCENES]
+    assert (
+        group.entrants[2].figures["corrected"]["f1_iou"] == run.summary["explainers"]["msea_arc"]["corrected"]["f1_iou"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "env.json").unlink(), "not the folder of a run"),
+        (lambda folder: (folder / "summary.json").unlink(), "has not ended; the same command resumes it"),
+        (lambda folder: (folder / "timing.json").write_text("{"), r"timing\.json cannot be read"),
+    ],
+)
+def test_a_folder_that_is_no_finished_run_is_named(tmp_path: Path, damage, said: str) -> None:
+    folder = run_folder(tmp_path / "run", SCENES[:1])
+    damage(folder)
+    with pytest.raises(ValueError, match=rf"{folder}.*{said}"):
+        read_runs([folder])
+
+
+def test_groups_are_one_model_on_one_data_set(tmp_path: Path) -> None:
+    asked = [("one", "a", "demo"), ("two", "b", "demo"), ("three", "a", "coco"), ("four", "a", "demo")]
+    runs = read_runs([run_folder(tmp_path / n, SCENES[:1], model=m, data=d) for n, m, d in asked])
+    groups = [(group.model, group.data, [run.name for run in group.runs]) for group in grouped(runs)]
+    assert groups == [("a", "demo", ["one", "four"]), ("b", "demo", ["two"]), ("a", "coco", ["three"])]
+
+
+def test_namesakes_are_told_apart_by_their_parameters_else_by_their_run(tmp_path: Path) -> None:
+    made = {"one": {"k": 5}, "two": {"k": 50}, "three": {"k": 50, "p": 0.5}, "four": {"k": 50, "p": 0.5}}
+    for name, values in made.items():
+        run_folder(tmp_path / name, SCENES[:1], {"msea_arc": ARC | values, "cam": EXPLAINERS["cam"]})
+    labels = [e.label for e in grouped(read_runs([tmp_path / "one", tmp_path / "two"]))[0].entrants]
+    assert labels == ["msea_arc · k 5", "cam · one", "msea_arc · k 50", "cam · two"]
+    labels = [e.label for e in grouped(read_runs([tmp_path / name for name in made]))[0].entrants]
+    assert labels[::2] == ["msea_arc · k 5, p 0.9", "msea_arc · k 50, p 0.9", "msea_arc · three", "msea_arc · four"]
+
+
+def test_where_runs_differ_is_listed_and_explainers_that_only_one_has_are_one_line(tmp_path: Path) -> None:
+    one = run_folder(tmp_path / "one", SCENES[:1])
+    two = run_folder(tmp_path / "two", SCENES[:1], {"msea_arc": ARC | {"k": 5}}, model="other")
+    assert differing(read_runs([one, two])) == {
+        "explainers": [", ".join(sorted(EXPLAINERS)), "msea_arc"],
+        "explainers.msea_arc.k": ["50", "5"],
+        "model.family": ["demo", "other"],
+    }
+
+
+def test_published_figures_are_those_of_the_model_or_of_the_one_asked_for(tmp_path: Path) -> None:
+    own = run_folder(
+        tmp_path / "own", SCENES[:1], model="qwen2_vl_2b", data="coco_caption", beside="llava15_7b/coco_caption"
+    )
+    other = run_folder(tmp_path / "other", SCENES[:1], beside="llava15_7b/coco_caption")
+    none = run_folder(tmp_path / "none", SCENES[:1])
+    found = [grouped(read_runs([folder]))[0] for folder in (own, other, none)]
+    assert [group.entrants[2].paper.get("f1_iou") for group in found] == [44.45, 45.34, None]
+    assert [bool(group.whose) for group in found] == [False, True, False]
+    assert "llava15_7b on coco_caption" in found[1].whose
+
+
+def test_the_fingerprint_is_the_one_of_the_folder(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", SCENES[:1])
+    assert read_runs([folder])[0].sha256 == json.loads((folder / "env.json").read_text())["sha256"]
