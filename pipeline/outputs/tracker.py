@@ -47,8 +47,9 @@ def publish(
         with service.environment(run_dir):
             summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
             left.extend(summary["explainers"])
+            pictured = list(_pictured(run_dir))
             while left:
-                _publish_one(run_dir, left[0], summary, project, entity, mode, group, tags)
+                _publish_one(run_dir, left[0], summary, pictured, project, entity, mode, group, tags)
                 del left[0]
     except Exception as error:  # a view must never change a run
         return unpublished(left, run_dir, error)
@@ -81,7 +82,7 @@ def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline
         with service.environment(run_dir):
             summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
             run.config.update(config(run_dir, explainer), allow_val_change=True)
-            _log(run, run_dir, explainer, summary)
+            _log(run, explainer, summary, list(_pictured(run_dir)))
             run.finish()
             _done(run_dir, explainer, f"{mode} {run.entity or None}/{run.project}")
     except Exception as error:  # a view must never change a run
@@ -93,6 +94,7 @@ def _publish_one(
     run_dir: Path,
     explainer: str,
     summary: Mapping[str, Any],
+    pictured: Sequence[tuple[Row, Path]],
     project: str,
     entity: str | None,
     mode: Mode,
@@ -119,18 +121,18 @@ def _publish_one(
         **called,
     )
     try:
-        _log(run, run_dir, explainer, summary)
+        _log(run, explainer, summary, pictured)
     finally:
         run.finish()
     _done(run_dir, explainer, f"{mode} {entity}/{project}")
 
 
-def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) -> None:
+def _log(run: Any, explainer: str, summary: Mapping[str, Any], pictured: Sequence[tuple[Row, Path]]) -> None:
     """Figures, and a table of the samples that have pictures."""
     import wandb
 
     table = wandb.Table(columns=["index", "key", "caption", "image", "masks", "maps"])
-    for row, folder in _pictured(run_dir):
+    for row, folder in pictured:
         words = shown(row)
         with np.load(folder / "maps.npz", allow_pickle=False) as maps:
             drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
@@ -144,6 +146,7 @@ def _log(run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any]) ->
 
 
 def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
+    """Samples that have pictures, and where; every row has to be looked at to find them."""
     rows = read_rows(run_dir)
     for key, head in sorted(rows.heads.items(), key=lambda item: item[1].index):
         folder = run_dir / "figures" / str(head.index)
