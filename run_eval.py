@@ -35,6 +35,7 @@ def quieten() -> None:
     disable_progress_bar()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # on a login node, or in a shell of salloc
     warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__`")  # it is right for any number of workers
     warnings.filterwarnings("ignore", "predict returned None")
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")

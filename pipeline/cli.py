@@ -18,7 +18,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from datamodules.base import SampleDataModule
 from datamodules.printable import printable
-from pipeline import arguments
+from pipeline import arguments, launch
 from pipeline.arguments import UsageError
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
@@ -183,7 +183,7 @@ class Job:
         except ValueError as error:  # of all types that were tried; its cause is what the constructor said
             raise UsageError(error.__cause__ or error) from error
         try:
-            trainer = Trainer(**made.trainer)
+            trainer = launch.trainer(vars(made.trainer))
         except RuntimeError as error:  # what Lightning says of a launcher that it cannot work with
             raise UsageError(f"--trainer: {error}") from error
         return trainer, made.vlm, made.data, explainers

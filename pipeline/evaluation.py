@@ -49,7 +49,7 @@ class Evaluation:
         try:
             self.refuse_sweeps_of_several()
             self.trainer, self.vlm, self.data, self.explainers = job.build()
-            self.launched = launch.check(self.trainer)
+            self.launched = launch.meet(self.trainer)
             self.beside = published.beside(self.config.beside)
             self.tagger = tagger(self.config.words)
             if launch.leading():

@@ -17,7 +17,8 @@ class Stopped(SystemExit):
 class Stop:
     """While it is entered, its signals raise `Stopped` in the main thread: at once, or after the batch in hand.
 
-    forward: is given the first signal, for processes that this one started. received: the last signal, if any.
+    forward: is given the first signal, for processes that this one started. received: the last signal, if any; after
+    it the process is left on its way out, deaf to further ones, lest its status be theirs.
     parent: the process without which this one is not to go on; it too stops after the batch in hand.
     """
 
@@ -41,7 +42,7 @@ class Stop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self.received else handler)
         self._before = {}
 
     def hold(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
-from pipeline import arguments, cli
+from pipeline import arguments, cli, launch
 from pipeline.evaluation import Evaluation, allowed
 from pipeline.models import base
 from pipeline.outputs.records import Row, RowWriter
@@ -15,8 +15,6 @@ from tests import tiny
 CPU = ["--trainer.accelerator", "cpu", "--wandb.mode", "disabled"]
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2", "GROUP_RANK": "0"}
 TORCHRUN |= {"RANK": "0", "LOCAL_RANK": "0"}
-SRUN = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "eval", "SLURM_NTASKS": "2", "SLURM_NODEID": "0"}
-SRUN |= {"SLURM_NTASKS_PER_NODE": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
 
 
 @pytest.fixture(autouse=True)
@@ -86,34 +84,17 @@ def test_a_scale_that_the_model_cannot_show_is_refused(tmp_path: Path, capsys: p
     assert refused(capsys, *whole).endswith("leave such scales out (--explainer.msea)")
 
 
-def test_only_the_first_rank_hashes_the_checkpoint(launched_by, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed: list[str] = []
-    monkeypatch.setattr(base, "content", lambda *place: hashed.append(place[0]) or {})
+def test_only_the_first_rank_hashes_the_checkpoint_and_all_have_met_before(
+    launched_by, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who found something wrong before the others have met would be waited for."""
+    done: list[str] = []
+    monkeypatch.setattr(launch, "meet", lambda trainer: done.append("met") or 2)
+    monkeypatch.setattr(base, "content", lambda *place: done.append("hashed") or {})
     for rank in (0, 1):
         launched_by(TORCHRUN | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
         assert settled("--trainer.devices", "2").trainer.global_rank == rank
-    assert len(hashed) == 1
-
-
-@pytest.mark.parametrize("strategy", ["auto", "ddp"])
-@pytest.mark.parametrize("launcher", [TORCHRUN, SRUN], ids=["torchrun", "srun"])
-def test_a_launcher_that_the_trainer_does_not_count_with_is_refused(
-    launched_by, capsys: pytest.CaptureFixture[str], launcher: dict[str, str], strategy: str
-) -> None:
-    launched_by(launcher)
-    line = refused(capsys, "--trainer.devices", "1", "--trainer.strategy", strategy)
-    assert "--trainer.devices: the launcher started 2 processes but the trainer counts 1" in line
-    assert settled("--trainer.devices", "2", "--trainer.strategy", strategy).trainer.world_size == 2
-
-
-def test_tasks_that_lightning_cannot_place_are_refused(launched_by, capsys: pytest.CaptureFixture[str]) -> None:
-    launched_by({name: value for name, value in SRUN.items() if name != "SLURM_NTASKS_PER_NODE"})
-    assert "--trainer: You set `--ntasks=2`" in refused(capsys, "--trainer.devices", "2")
-
-
-def test_in_an_interactive_slurm_shell_nobody_started_more(launched_by) -> None:
-    launched_by(SRUN | {"SLURM_JOB_NAME": "bash"})
-    assert settled("--trainer.devices", "1").trainer.world_size == 1
+    assert done == ["met", "hashed", "met"]
 
 
 @pytest.mark.parametrize(

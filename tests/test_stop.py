@@ -17,9 +17,18 @@ from pipeline.stop import SIGNALS, Stop, Stopped
 from tests.test_run import ENV, ROOT, SMALL, command, run
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """Signals act afterwards as they did before."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
-def test_outside_of_a_batch_a_signal_stops_at_once_and_afterwards_all_is_as_before(number: signal.Signals) -> None:
-    before, forwarded = signal.getsignal(number), []
+def test_outside_of_a_batch_a_signal_stops_at_once(number: signal.Signals) -> None:
+    forwarded = []
     with Stop(forwarded.append) as stop:
         with pytest.raises(Stopped):
             os.kill(os.getpid(), number)
@@ -27,7 +36,18 @@ def test_outside_of_a_batch_a_signal_stops_at_once_and_afterwards_all_is_as_befo
             os.kill(os.getpid(), number)
         assert stop.received == number
     assert forwarded == [number], "once"
-    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_is_stopped_leaves_with_its_own_status_all_else_is_as_before(number: signal.Signals, handlers) -> None:
+    """A launcher sends SIGTERM to those that are left when one has gone; they have not failed because of it."""
+    with Stop():
+        pass
+    assert {each: signal.getsignal(each) for each in SIGNALS} == handlers
+    with Stop(), pytest.raises(Stopped):
+        os.kill(os.getpid(), number)
+    for each in SIGNALS:
+        os.kill(os.getpid(), each)
 
 
 def test_a_batch_in_hand_is_finished_first() -> None:
@@ -47,17 +67,15 @@ def test_a_batch_in_hand_is_finished_first() -> None:
     assert written == [(), (signal.SIGUSR1, signal.SIGTERM)]
 
 
-def test_signals_that_another_took_are_taken_again_but_only_while_entered() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+def test_signals_that_another_took_are_taken_again_but_only_while_entered(handlers) -> None:
     stop = Stop()
     stop.hold()
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGTERM) is handlers[signal.SIGTERM]
     with stop:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stop.hold()
         with pytest.raises(Stopped):
             os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_without_the_process_that_it_hangs_on_it_stops_after_the_batch_in_hand() -> None:
