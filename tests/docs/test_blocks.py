@@ -85,6 +85,9 @@ def understood(words: list[str], patched: pytest.MonkeyPatch, refuse: object) ->
         given = run.parse_args(rest)
         assert Path(given.training_script).name == "run_eval.py"
         evaluation(given.training_script_args)
+    elif scripts := [word for word in words if word.startswith("configs/cluster/")]:
+        assert (markdown.ROOT / scripts[0]).is_file()
+        evaluation(words[words.index(scripts[0]) + 1 :])
     elif program.endswith("python") and rest[0] == "run_eval.py":
         evaluation(rest[1:])
     elif program.endswith("python") and rest[0] == "-m":
