@@ -111,7 +111,7 @@ def evaluation(args: list[str]) -> None:
 def module(name: str, args: list[str], patched: pytest.MonkeyPatch, refuse: object) -> None:
     """A program of the project parses its line, and `run_eval.py` what follows `--`; another one exists."""
     if name.split(".")[0] not in ("pipeline", "datamodules", "docs"):
-        assert importlib.util.find_spec(name.split(".")[0]), f"python -m {name}: not installed"
+        assert importlib.util.find_spec(name), f"python -m {name}: no such module"
         return
     if "--" in args:
         evaluation(args[args.index("--") + 1 :])
