@@ -10,7 +10,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -117,20 +118,21 @@ class Demonstration:
         self.completes("cancelled")
 
 
-def demonstrate(parts: Sequence[str] = PARTS) -> None:
-    """One part after the other; AssertionError or TimeoutError where one fails, and the folder stays."""
+@contextmanager
+def demonstration() -> Iterator[Demonstration]:
+    """A cluster, and the run of one process to compare with. Where the body raises, the folder stays."""
     folder = Path(tempfile.mkdtemp(prefix="slurm"))  # sockets lie in it, so its path must be short
     print(f"jobs and logs: {folder}")
     with Cluster(folder) as cluster:
-        shown = Demonstration(cluster, folder)
-        for part in parts:
-            start = time.monotonic()
-            getattr(shown, part)()
-            print(f"{part}: as it should be, {time.monotonic() - start:.0f} s", flush=True)
+        yield Demonstration(cluster, folder)
     shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
     if missing := absent():
         sys.exit(f"not installed: {', '.join(missing)}; apt-get install slurm-wlm munge")
-    demonstrate(sys.argv[1:] or PARTS)
+    with demonstration() as shown:
+        for part in sys.argv[1:] or PARTS:
+            start = time.monotonic()
+            getattr(shown, part)()
+            print(f"{part}: as it should be, {time.monotonic() - start:.0f} s", flush=True)
