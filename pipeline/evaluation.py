@@ -28,12 +28,10 @@ from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import kept, published, summary, table
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.remembered import Remembered
-from pipeline.stop import Stop, Stopped
+from pipeline.stop import STOPPED, Stop, Stopped
 from pipeline.watch import Watch, check
 
 NOT_WHOLE, TOO_MANY_BAD, NOT_WRITTEN = 3, 4, 5
-STOPPED = 75
-"""EX_TEMPFAIL of sysexits.h: nothing is wrong, try again."""
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """A full disk, a full quota, a folder or a disk that cannot be written."""
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")

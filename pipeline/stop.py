@@ -10,15 +10,22 @@ from typing import Any
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
+STOPPED = 75
+"""EX_TEMPFAIL of sysexits.h: nothing is wrong, try again."""
+
+
 class Stopped(SystemExit):
     """Raised where a signal stops the run, or the end of the process that it hangs on."""
 
+    def __init__(self, code: int | str = STOPPED) -> None:
+        super().__init__(code)
+
 
 class Stop:
-    """While it is entered, its signals raise `Stopped` in the main thread: at once, or after the batch in hand.
+    """While it is entered, its first signal raises `Stopped` in the main thread: at once, or after the batch in hand.
 
-    forward: is given the first signal, for processes that this one started. received: the last signal, if any; after
-    it the process is left on its way out, deaf to further ones, lest its status be theirs.
+    forward: is given that signal, for processes that this one started. received: the signal, if any; after it the
+    process is on its way out, deaf to further ones, lest its status be theirs.
     parent: the process without which this one is not to go on; it too stops after the batch in hand.
     """
 
@@ -64,8 +71,9 @@ class Stop:
             raise Stopped(f"process {self.parent}, which started this one, is gone; the same command resumes")
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        first, self.received = self.received is None, signal.Signals(number)
-        if first:
-            self.forward(number)
+        if self.received is not None:
+            return
+        self.received = signal.Signals(number)
+        self.forward(number)
         if not self._busy:
             raise Stopped

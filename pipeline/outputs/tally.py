@@ -93,6 +93,6 @@ def length(words: int) -> str:
 
 
 def reason(error: str) -> str:
-    """The kind of an error; its text may hold paths and hosts, which stay in the rows."""
+    """The kind of an error; its text may hold names of files and hosts, which stay in the rows."""
     kind = error.split(":")[0]
-    return kind if kind.isidentifier() else "unreadable"
+    return kind if kind.isidentifier() and kind.endswith(("Error", "Exception")) else "unreadable"
