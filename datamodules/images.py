@@ -35,7 +35,8 @@ class ImagesDataModule(SampleDataModule):
     """Any pictures: a folder, a file, a pattern such as `photos/**/*.jpg`, or a list of these.
 
     Of a folder the files ending in jpg, jpeg, png or webp are taken, of a pattern all files; one that is no picture is
-    quarantined. A picture is turned as its EXIF orientation asks, since there are no masks that must fit.
+    quarantined. Keys are made of the files' names. A picture is turned as its EXIF orientation asks, since there are no
+    masks that must fit.
 
     Args:
         paths: where the pictures are.
@@ -96,9 +97,8 @@ def find(paths: Sequence[str]) -> list[File]:
     if not names:
         raise ValueError("paths: name a folder, a file or a pattern")
     ordered = sorted(names)
-    return [
-        File(key, name, names[name], _digest(names[name])) for key, name in zip(keys(ordered), ordered, strict=True)
-    ]
+    made = zip(keys(ordered, ascii=False), ordered, strict=True)
+    return [File(key, name, names[name], _digest(names[name])) for key, name in made]
 
 
 def _digest(path: Path) -> str:

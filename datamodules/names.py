@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 _LEADING = """
 a an the this that these those some any each every another both all several many few no either neither
@@ -39,22 +40,25 @@ def normalise(phrase: str) -> str:
     return name if any(character.isalnum() for character in name) else ""
 
 
-def keys(files: Sequence[str]) -> list[str]:
+def keys(files: Sequence[str], *, ascii: bool = True) -> list[str]:
     """A key for every file name, the same for the same set of names in any order.
 
     It is the name without folder and ending, where that is a key and belongs to one of the names alone; else what of
-    the whole name can stand in a key, and the beginning of its sha256.
+    the whole name can stand in a key, and the beginning of its sha256. A key has letters, digits, `-` and `_`; those of
+    any script, where `ascii` is not asked for.
 
     >>> keys(["b/1.jpg", "b/2.jpg", "c/2.jpg"])
     ['1', 'b_2-31f7b62c', 'c_2-db801252']
     """
-    stems = {name: _stem(name.rpartition("/")[2]) for name in set(files)}
+    script = re.ASCII if ascii else re.UNICODE
+    spelt = {name: _stem(name if ascii else normalize("NFC", name)) for name in set(files)}
+    stems = {name: stem.rpartition("/")[2] for name, stem in spelt.items()}
     owners = Counter(stems.values())
     made = {}
     for name, stem in stems.items():
-        if owners[stem] > 1 or not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", stem):
+        if owners[stem] > 1 or not re.fullmatch(r"[\w-]{1,80}", stem, script):
             digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            stem = re.sub(r"[^A-Za-z0-9_-]", "_", _stem(name))[:80] + f"-{digest}"
+            stem = re.sub(r"[^\w-]", "_", spelt[name], flags=script)[:80] + f"-{digest}"
         made[name] = stem
     if len(set(made.values())) != len(made):
         raise ValueError("two file names give the same key")

@@ -1,5 +1,6 @@
 """Text of strangers (captions, keys, names, errors that quote them), made fit for one line of a terminal or a page."""
 
+import json
 import re
 
 
@@ -11,6 +12,13 @@ def printable(text: str) -> str:
     'a [31mred dog '
     """
     return re.sub(" +", " ", "".join(character if character.isprintable() else " " for character in text))
+
+
+def escaped(text: str) -> str:
+    """JSON text that means the same, with JSON's own escapes for what `printable` would take out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def describe(error: Exception) -> str:

@@ -40,10 +40,10 @@ def test_pictures_that_fail_change_no_row(vlm: Qwen2VL, tmp_path: Path, monkeypa
     assert (tmp_path / "drawn" / "figures" / "0" / "panel.png").exists()
 
     def fail(*_: object) -> None:
-        raise OSError("no font")
+        raise OSError("no \x1b[31mfont\u202e")
 
     monkeypatch.setattr("pipeline.outputs.draw.sample", fail)
-    with pytest.warns(UserWarning, match="no pictures of known: OSError: no font"):
+    with pytest.warns(UserWarning, match=r"^no pictures of known: OSError: no \[31mfont $"):
         bare = module(vlm, tmp_path / "bare").rows(samples())
     assert [(row.error, row.explainers, row.captions) for row in bare] == [
         (None, row.explainers, row.captions) for row in drawn

@@ -18,7 +18,9 @@ from datamodules.manifest import Manifest
 from datamodules.record import Record
 from datamodules.shards import write_shards
 from pipeline import cli
+from pipeline.outputs import tracker
 from pipeline.outputs.records import read_rows
+from pipeline.sweep import command as sweep
 from tests.datamodules.damage import offset, overwrite, rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +48,7 @@ def test_own_pictures_get_captions_maps_and_pictures_but_no_scores(tmp_path: Pat
     (tmp_path / "photos").mkdir()
     for sample in scenes(3):
         sample.image.save(tmp_path / "photos" / f"{sample.key} <b>.png")
+    sample.image.crop((0, 0, 3, 200)).save(tmp_path / "photos" / "犬.png")  # thinner than a patch
     (tmp_path / "photos" / "broken\x1b[31m.png").write_bytes(b"nothing")
     data = ["--data", "configs/data/images.yaml", "--data.paths", f"{tmp_path}/photos/*.png"]
     folder = tmp_path / "run"
@@ -53,10 +56,11 @@ def test_own_pictures_get_captions_maps_and_pictures_but_no_scores(tmp_path: Pat
     shutil.move(tmp_path / "photos", tmp_path / "elsewhere")
     done = run(folder, "--data", "images", "--data.paths", str(tmp_path / "elsewhere"), "--max_bad", "1")
     assert done.returncode == 0, done.stderr
-    assert "3 of 4 images captioned; no ground truth, so no figures" in done.stdout
+    assert "4 of 5 images captioned; no ground truth, so no figures" in done.stdout
+    assert "    4  犬: " in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     rows = sorted(read_rows(folder).values(), key=lambda row: row.index)
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert "no readable" in (rows[0].error or "")
     for row in rows[1:]:
         assert row.answer is not None
@@ -70,7 +74,7 @@ def test_own_pictures_get_captions_maps_and_pictures_but_no_scores(tmp_path: Pat
             assert len(maps["cam"]) == len(row.answer["ids"])
             assert maps["cam"].any()
     found = summary(folder)
-    assert found["samples"] == {"expected": 4, "scored": 3, "quarantined": 1}
+    assert found["samples"] == {"expected": 5, "scored": 4, "quarantined": 1}
     assert found["ground_truth"] == 0
     assert all(figure["value"] is None for figure in found["explainers"]["cam"]["corrected"].values())
 
@@ -146,18 +150,36 @@ def test_a_caption_with_script_and_escapes_stays_text(whole: tuple[Path, Path], 
     assert (tmp_path / "run" / "figures" / "0" / "panel.png").is_file()
 
 
-@pytest.mark.parametrize("option", ["--config", "--data", "--vlm", "--explainers"])
-@pytest.mark.parametrize("tag", ["apply:os.system [touch CANARY]", "new:subprocess.Popen [[touch, CANARY]]"])
+TAGS = [
+    "object/apply:os.system [touch CANARY]",
+    "object/new:subprocess.Popen [[touch, CANARY]]",
+    "object:datetime.timedelta {}",
+    "name:os.system",
+    "module:antigravity",
+]
+
+
+@pytest.mark.parametrize("option", ["--config", "--data", "--vlm", "--explainers", "sweep", "run folder"])
+@pytest.mark.parametrize("tag", TAGS)
 def test_a_python_tag_in_a_yaml_runs_nothing(
     option: str, tag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    canary, evil = tmp_path / "canary", tmp_path / "evil.yaml"
-    evil.write_text(f"class_path: !!python/object/{tag.replace('CANARY', str(canary))}\n")
-    with pytest.raises(SystemExit, match="2"):
-        cli.parse([option, str(evil)]).build()
+    canary, evil = tmp_path / "canary", tmp_path / "config.yaml"
+    evil.write_text(f"class_path: !!python/{tag.replace('CANARY', str(canary))}\n")
+    before = set(sys.modules)
+    if option == "sweep":
+        assert sweep.main([str(evil), "--out", str(tmp_path / "out")]) == 2
+    elif option == "run folder":
+        (tmp_path / "summary.json").write_text('{"explainers": {"cam": {}}}')
+        assert tracker.main([str(tmp_path)]) == 1
+    else:
+        with pytest.raises(SystemExit, match="2"):
+            cli.parse([option, str(evil)]).build()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
-    assert "evil.yaml" in line or "python/object" in line
+    assert "config.yaml" in line or option == "run folder"
+    assert "constructor for the tag" in line
     assert not canary.exists()
+    assert "antigravity" not in set(sys.modules) - before
 
 
 def test_a_manifest_that_names_a_program_is_refused_in_one_line(whole: tuple[Path, Path], tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from datamodules.printable import escaped
+
 LEFT = tuple(f".{name}.*.part" for name in ("config.yaml", "summary.json", "timing.json", "wandb.json", "env.json"))
 """What `write_atomic` leaves of files of a run when its process is killed meanwhile."""
 WRITTEN = (
@@ -95,7 +97,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Sorted, indented, whole or not at all; NaN is an error."""
     text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, text + "\n")
+    write_atomic(path, escaped(text) + "\n")
 
 
 def open_run(

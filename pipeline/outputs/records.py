@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from datamodules.printable import escaped
 from metrics.base import Sum
 from metrics.entries import Entries
 
@@ -129,7 +130,7 @@ def encode(row: Row) -> bytes:
         },
     }
     text = json.dumps(_finite(fields), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    body = text[:-1].encode("utf-8", "backslashreplace") + b","  # a lone surrogate becomes its own JSON escape
+    body = escaped(text[:-1]).encode() + b","
     return body + b'"crc32":"%08x"}\n' % zlib.crc32(body)
 
 

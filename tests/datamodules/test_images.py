@@ -54,7 +54,8 @@ def test_keys_are_made_of_names_and_can_lead_nowhere(folder: Path) -> None:
     keys = ImagesDataModule(str(folder)).expected
     assert {"broken", "z"} <= set(keys)
     assert not {"a", "x.y"} & set(keys), "two pictures are called a"
-    assert all(key.isascii() and not set(key) & set("./\\ <>%\x1b") for key in keys)
+    assert "ünï" in keys, "a name is kept in whatever script it is"
+    assert all(key.replace("-", "").replace("_", "").isalnum() for key in keys)
 
 
 def test_a_picture_is_turned_as_it_asks(folder: Path) -> None:

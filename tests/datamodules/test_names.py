@@ -1,6 +1,8 @@
 """Names of objects, keys of samples, files of strangers."""
 
 import doctest
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,18 @@ def test_keys_are_unique_and_the_same_in_any_order() -> None:
         assert key.isascii()
         assert not set("./\\") & set(key)
     assert keys(["a.jpg", "a.jpg"]) == ["a", "a"]
+
+
+def test_keys_may_keep_the_letters_of_any_script() -> None:
+    nfd = unicodedata.normalize("NFD", "über.png")
+    files = ["犬 & кот.png", "кот.jpg", "über.png", nfd, "\u202egpj.exe.png", "a\x9b.png", "٣.png", "\udc9b.png"]
+    found = keys(files, ascii=False)
+    assert found[1] == "кот"
+    assert found[0].startswith("犬___кот-")
+    assert len(set(found)) == len(files), "two ways to write one name are two files"
+    assert all(key.startswith("über-") for key in found[2:4])
+    assert all(re.fullmatch(r"[\w-]+", key) and key.isprintable() for key in found)
+    assert all(key.isascii() for key in keys(files))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.outputs import tracker
@@ -108,6 +109,16 @@ def test_a_failure_is_a_reason_without_the_key(run_dir: Path, monkeypatch: pytes
         "cam, msea_arc, tam: not published to W&B (RuntimeError: bad key *** retry); once it can be: "
         f"python -m pipeline.outputs.tracker {run_dir} --online"
     )
+
+
+def test_maps_that_hold_objects_are_not_unpickled(run_dir: Path, tmp_path: Path):
+    class Payload:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "canary",)
+
+    np.savez(run_dir / "figures" / "1" / "maps.npz", cam=np.array([Payload()], dtype=object))
+    assert "Object arrays cannot be loaded" in (tracker.publish(run_dir) or "")
+    assert not (tmp_path / "canary").exists()
 
 
 def test_an_unfinished_run_is_a_reason_and_disabled_does_nothing(run_dir: Path):
