@@ -76,9 +76,10 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_offline_means_offline(tmp_path: Path, summary: bytes) -> None:
-    """The whole command, with everything that W&B keeps and draws: it asks no other host for anything."""
+    """The whole command, with everything that W&B keeps and draws: it asks no other host for anything, neither W&B nor
+    the hub of models."""
     args = [*SMALL, "--figures", "1", "--run_dir", str(tmp_path / "run")]
-    env = {name: value for name, value in ENV.items() if not name.startswith("WANDB_")}
+    env = {name: value for name, value in ENV.items() if not name.startswith(("WANDB_", "HF_"))}
     with serving(503) as proxy:
         env |= {**SECRETS, "HOME": str(tmp_path), "HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url}
         done = subprocess.run(command(*args), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
@@ -88,6 +89,15 @@ def test_offline_means_offline(tmp_path: Path, summary: bytes) -> None:
     keeps_secrets(tmp_path, done.stdout + done.stderr)
     assert len(list(tmp_path.glob("run/wandb/offline-run-*/*.wandb"))) == 1
     assert list(tmp_path.glob("run/figures/0/panel.png"))
+    assert (tmp_path / "run" / "summary.json").read_bytes() == summary
+
+
+def test_disabled_it_is_never_begun(run: Run, tmp_path: Path, summary: bytes) -> None:
+    with serving() as server:
+        said, _ = run("disabled", server.url)
+    assert not server.calls
+    assert "W&B" not in said
+    assert not list(tmp_path.glob("run/wandb*"))
     assert (tmp_path / "run" / "summary.json").read_bytes() == summary
 
 
