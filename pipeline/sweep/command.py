@@ -49,8 +49,9 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
     with locked(folder) as lock, Stop(signals=process.SIGNALS) as stop:
         try:
             record = Record.open(folder, identity)
-            inside = check(sweep, record, options, asked.seed)
-            runner.Runner(sweep, record, asked.seed, options, inside, lock, stop).carry_out(total)
+            job = check(sweep, record, options, asked.seed)
+            inside = runner.fits_inside(sweep, job)
+            runner.Runner(sweep, record, asked.seed, options, job.config.words, inside, lock, stop).carry_out(total)
         except Stopped:
             sys.stderr.write("pipeline.sweep: stopped; the same command resumes\n")
             return runner.STOPPED
@@ -60,17 +61,16 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
         return FAILED if any(trial.status == "failed" for trial in record.trials) else 0
 
 
-def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> bool:
-    """Refuse what no trial could do; whether trials need no interpreter of their own."""
+def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> cli.Job:
+    """The first trial's run. UsageError, or status 2 by the run's own parser, for what no trial could do."""
     for name in OWN:
         if name in sweep.parameters or arguments.option(options, name) is not None:
             raise UsageError(f"--{name}: the sweep sets it; choose its folder with --out")
     first = record.trials[0] if record.trials else Trial(0, search.propose(sweep, seed, ()) or {})
-    job = cli.parse(runner.words(first, options, record))
+    job = cli.parse(runner.arguments_of(first, options, record))
     if len(job.classes) > 1:
         raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(job.classes)}")
-    plain = sweep.command == search.COMMAND and runner.program(sweep).resolve() == arguments.ROOT / "run_eval.py"
-    return plain and (job.config.trainer.devices, job.config.trainer.num_nodes) in ((1, 1), ("1", 1))
+    return job
 
 
 def count(sweep: search.Sweep, asked: int | None) -> int:

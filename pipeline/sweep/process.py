@@ -17,15 +17,16 @@ from pipeline.stop import Stop
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
-def warm() -> None:
-    """Import what every trial would import."""
-    import matplotlib.pyplot
-    import wandb
-
+def warm(words: str) -> None:
+    """Import and load what every trial would; words: its word backend."""
     import pipeline.evaluation
     import run_eval
+    from metrics.text import meteor
+    from metrics.words import tagger
 
-    _ = matplotlib.pyplot, wandb, pipeline.evaluation, run_eval
+    _ = pipeline.evaluation, run_eval
+    tagger(words)
+    meteor("a", ["a"])
 
 
 def start(command: Sequence[str], inside: bool, log: Path, lock: int, stop: Stop) -> BaseProcess:
@@ -33,8 +34,6 @@ def start(command: Sequence[str], inside: bool, log: Path, lock: int, stop: Stop
 
     log: gets what it says. lock: a file descriptor that stays open as long as the trial lives.
     """
-    if inside:
-        warm()
     process = multiprocessing.get_context("fork").Process(target=_trial, args=(command, inside, log, lock, stop))
     process.start()
     return process

@@ -23,12 +23,14 @@ POLL = 0.1
 
 @dataclass(frozen=True)
 class Runner:
-    """A sweep in its folder. options: for every run. inside: whether trials need no interpreter of their own."""
+    """A sweep in its folder. options: for every run. words: their word backend. inside: whether they need no
+    interpreter of their own."""
 
     sweep: search.Sweep
     record: Record
     seed: int
     options: Sequence[str]
+    words: str
     inside: bool
     lock: int
     stop: Stop
@@ -62,7 +64,9 @@ class Runner:
         """`trial` as it ended. Raises Stopped where it was stopped."""
         log = self.record.log(trial.number)
         log.parent.mkdir(exist_ok=True)
-        args = words(trial, self.options, self.record)
+        args = arguments_of(trial, self.options, self.record)
+        if self.inside:
+            process.warm(self.words)
         command = ["run_eval.py", *args] if self.inside else spelt(self.sweep, args)
         running, told = process.start(command, self.inside, log, self.lock, self.stop), False
         while running.is_alive():
@@ -92,7 +96,7 @@ class Runner:
         return leader.figure >= self.sweep.target if self.sweep.maximize else leader.figure <= self.sweep.target
 
 
-def words(trial: Trial, options: Sequence[str], record: Record) -> list[str]:
+def arguments_of(trial: Trial, options: Sequence[str], record: Record) -> list[str]:
     """The arguments of one run; later ones win."""
     given = [f"--{name}={cli.plain(value)}" for name, value in trial.values.items()]
     return ["--wandb.mode=disabled", *given, *options, f"--run_dir={record.run_dir(trial.number)}"]
@@ -108,6 +112,12 @@ def spelt(sweep: search.Sweep, args: Sequence[str]) -> list[str]:
     }
     filled = [re.sub(r"\$\{envvar:(\w+)\}", lambda found: os.environ.get(found[1], found[1]), w) for w in sweep.command]
     return [word for one in filled for word in macros.get(one, [one])]
+
+
+def fits_inside(sweep: search.Sweep, job: cli.Job) -> bool:
+    """Whether a trial is nothing but `run_eval.py` in a single process, so that it needs no interpreter of its own."""
+    plain = sweep.command == search.COMMAND and program(sweep).resolve() == arguments.ROOT / "run_eval.py"
+    return plain and (job.config.trainer.devices, job.config.trainer.num_nodes) in ((1, 1), ("1", 1))
 
 
 def program(sweep: search.Sweep) -> Path:

@@ -59,7 +59,7 @@ def test_both_renderings_are_the_same_run_with_the_values_of_the_yaml(path: Path
     for number, values in covering(proposed(sweep)):
         words = agent(sweep, values)
         theirs = words[words.index(sweep.program) + 1 :]
-        ours = runner.words(Trial(number, values), (), record)
+        ours = runner.arguments_of(Trial(number, values), (), record)
         assert resolved(theirs) == resolved(ours)
         job = cli.parse(ours)
         for name, value in values.items():
