@@ -43,6 +43,7 @@ class Live:
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("", total=total)
+        self.bar.advance(self.task, 0)  # the time that the first trial is measured from
 
     def known(self, trials: Iterable[Trial]) -> None:
         """Trials of an earlier start, which count but took no time."""

@@ -13,7 +13,7 @@ from pipeline.sweep.command import count
 from pipeline.sweep.record import Record, Trial
 
 SWEEPS = sorted((Path(__file__).resolve().parents[2] / "configs" / "sweep").glob("*.yaml"))
-GIVEN = ("run_dir", "wandb")
+GIVEN = ("run_dir", "wandb", "cache", "figures")
 """What the sweep here gives beside the parameters."""
 
 
@@ -68,7 +68,7 @@ def test_both_renderings_are_the_same_run_with_the_values_of_the_yaml(path: Path
                 assert (list(found) if isinstance(value, list) else found) == value
                 assert type(found) is type(value) or isinstance(value, list)
         assert job.config.run_dir == str(tmp_path / "trials" / str(number))
-        assert job.config.wandb.mode == "disabled"
+        assert (job.config.wandb.mode, job.config.cache) == ("disabled", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
