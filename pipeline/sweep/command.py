@@ -7,8 +7,9 @@ The yaml is W&B's own, so `wandb sweep FILE` and `wandb agent ENTITY/PROJECT/ID`
 account. What stands after `--` is given to every run. A trial that fails is on record with its reason, and the same
 command tries it again; one that is complete is never repeated.
 
-The folder holds `trials/<n>/` (run folders), `logs/<n>.txt`, `sweep.json` and `sweep.csv`. Exit status 0: every trial
-is complete; 1: one failed; 2: the command is wrong; 75: stopped by SIGINT, SIGTERM or SIGUSR1 after the batch in hand.
+The folder holds `trials/<n>/` (run folders), `logs/<n>.txt`, `cache/` (what all trials ask of the model), `sweep.json`,
+`sweep.csv` and `page/`. Exit status 0: every trial is complete; 1: one failed; 2: the command is wrong; 75: stopped by
+SIGINT, SIGTERM or SIGUSR1 after the batch in hand.
 """
 
 import argparse
@@ -58,7 +59,20 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
         show.write(sweep, record, folder / "sweep.csv")
         show.table(sweep, record, f"{asked.sweep.stem}: {len(record.trials)} trials by {sweep.method}")
         print(f"sweep folder: {folder}")
+        page(record)
         return FAILED if any(trial.status == "failed" for trial in record.trials) else 0
+
+
+def page(record: Record) -> None:
+    """The offline page of all trials that are complete; where there can be none, a line says why."""
+    from pipeline.outputs.report.page import make
+
+    whole = [record.run_dir(trial.number) for trial in record.trials if trial.status == "complete"]
+    try:
+        if whole:
+            print(f"page: {make(whole, record.folder / 'page')}")
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"pipeline.sweep: no page: {error}\n")
 
 
 def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> cli.Job:
