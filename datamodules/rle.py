@@ -12,6 +12,9 @@ from datamodules.sample import RLE
 
 REACH = 16
 """A polygon may leave the image by so many times its longer side; pycocotools' work and memory grow with the reach."""
+OUTLINE = 1 << 21
+"""Pixels that the edges of a mask's polygons may go, all together: pycocotools makes five points of each. Every pixel
+of a 640 x 480 image as a polygon of its own stays below."""
 
 
 def plain(rle: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,8 +63,15 @@ def from_segmentation(segmentation: Any, height: int, width: int) -> tuple[RLE, 
         _check(numbers and len(polygon) % 2 == 0, "a polygon is no list of pairs of numbers")
         _check(all(math.isfinite(n) and abs(n) <= limit for n in polygon), "a polygon reaches far outside the image")
     areas = [polygon for polygon in segmentation if len(polygon) >= 6]
+    _check(sum(map(_outline, areas)) <= OUTLINE, f"the edges of the polygons are longer than {OUTLINE} pixels")
     rles = [plain(rle) for rle in coco.frPyObjects(areas, height, width)] if areas else []
     return union(rles, height, width), len(segmentation) - len(areas)
+
+
+def _outline(polygon: Sequence[Any]) -> float:
+    """How far the edges of a polygon go, the closing one too: each as many pixels as its longer extent."""
+    points = np.asarray(polygon, np.float64).reshape(-1, 2)
+    return float(np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum())
 
 
 def _packed(segmentation: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
@@ -70,11 +80,15 @@ def _packed(segmentation: Mapping[str, Any], height: int, width: int) -> dict[st
     _check(size == [height, width], f"the segmentation has size {size}, the image {[height, width]}")
     whole = all(type(run) is int and run >= 0 for run in runs) and sum(runs) == height * width
     _check(whole, "the runs of the segmentation do not fill the image")
+    _check(all(runs[1:]), "a run of the segmentation is empty, and not the first")
     return dict(coco.frPyObjects({"size": [height, width], "counts": runs}, height, width))
 
 
 def check_rle(rle: Any, height: int, width: int, name: str) -> None:
-    """A mask of the image's size whose runs fill it exactly: pycocotools writes past its memory otherwise."""
+    """A mask of the image's size whose runs fill it exactly, none empty but the first, as pycocotools encodes it.
+
+    Of others pycocotools writes past its memory: to unpack one, or to merge two that have empty runs.
+    """
     _check(isinstance(rle, dict) and rle.keys() == {"size", "counts"}, f"mask {name!r} is no RLE")
     whole = isinstance(rle["size"], list) and all(type(side) is int for side in rle["size"])
     _check(
@@ -83,6 +97,7 @@ def check_rle(rle: Any, height: int, width: int, name: str) -> None:
     _check(isinstance(rle["counts"], str), f"mask {name!r}: counts is no compressed RLE")
     runs = _runs(rle["counts"], limit=height * width)
     _check(runs is not None and runs.sum() == height * width, f"mask {name!r}: its runs do not fill the image")
+    _check(runs is not None and runs[1:].all(), f"mask {name!r}: a run is empty, and not the first")
 
 
 def _runs(counts: str, limit: int) -> Int[np.ndarray, " runs"] | None:
