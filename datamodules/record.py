@@ -8,11 +8,15 @@ from typing import Any
 
 from PIL import Image
 
-from datamodules.manifest import IMAGE_FORMATS, Manifest, Member
+from datamodules.manifest import IMAGE_FORMATS, MAX_TEXT, Manifest, Member
 from datamodules.pictures import MAX_PIXELS, decode_image, encode_image
 from datamodules.printable import describe
 from datamodules.rle import check_rle, plain
 from datamodules.sample import RLE, Sample
+
+MAX_MASK_PIXELS = 1 << 30
+"""Pixels that all masks of one sample may have together, inside or not: an RLE of a few bytes unpacks to one byte for
+each. 3,495 masks of 640 x 480 pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,7 @@ def encode(record: Record, vocabulary: Sequence[str]) -> dict[str, bytes]:
 
 def decode_facts(data: bytes, vocabulary: Sequence[str]) -> Facts:
     """The content of a `json` member, or a ValueError that says what is wrong."""
+    _check(len(data) <= MAX_TEXT, f"the json has {len(data)} bytes, more than {MAX_TEXT}")
     try:
         content = json.loads(data)
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()  # what no row could hold is refused here
@@ -89,6 +94,8 @@ def decode_facts(data: bytes, vocabulary: Sequence[str]) -> Facts:
     _check(prompt is None or isinstance(prompt, str), "prompt is no text")
     _check(categories is None or _is_texts(categories), "categories is no list of texts")
     _check(masks is None or isinstance(masks, dict), "masks is no object")
+    unpacked = len(masks or ()) * height * width
+    _check(unpacked <= MAX_MASK_PIXELS, f"the masks have {unpacked} pixels, more than {MAX_MASK_PIXELS}")
     known = vocabulary if categories is None else categories
     for name, rle in (masks or {}).items():
         _check(not known or name in known, f"mask {name!r} is none of the categories")

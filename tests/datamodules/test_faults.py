@@ -205,6 +205,9 @@ GOOD = {"height": 2, "width": 8}
         (png(8, 2), GOOD | {"masks": {"cat": None}}, "mask 'cat' is no RLE"),
         (png(8, 2), GOOD | {"masks": {"cat": {"size": [2, 8], "counts": "a0"}}}, "mask 'cat': its runs"),
         (png(8, 2), GOOD | {"masks": {"dog": {"size": [2, 8], "counts": "`0"}}}, "mask 'dog' is none"),
+        (png(8, 2), GOOD | {"masks": {"cat": {"size": [2, 8], "counts": "4000<"}}}, "mask 'cat': a run is empty"),
+        (png(8, 2), {"height": 1 << 15, "width": 1 << 15, "masks": {"cat": 0, "dog": 0}}, "more than 1073741824"),
+        (png(8, 2), {"height": 1 << 15, "width": 1 << 15, "masks": {"cat": 0}}, "mask 'cat' is no RLE"),
         (png(8, 2), GOOD | {"secret": 1}, "unknown fields ['secret']"),
         (png(8, 3), GOOD, "the image has size (8, 3)"),
         (png(8, 2)[:45], GOOD, "OSError"),
@@ -212,7 +215,7 @@ GOOD = {"height": 2, "width": 8}
         (png(30_000, 30_000), GOOD, "DecompressionBombError"),
         (png(9_000, 9_000), GOOD, "9000 x 9000 pixels exceed"),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_a_manifest_vouching_for_nonsense(tmp_path: Path, image: bytes, content: Any, reason: str) -> None:
     blob = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -24,6 +24,8 @@ CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "no json": (lambda m: m["samples"][0]["members"].pop("json"), "'0000': needs one json and one image"),
     "two images": (lambda m: _copy(m, "png", "jpg"), "'0000': needs one json and one image"),
     "huge member": (lambda m: m["samples"][0]["members"]["png"].update(size=1 << 40), "'0000', png: .* exceed"),
+    "huge json": (lambda m: m["samples"][0]["members"]["json"].update(size=(1 << 24) + 1), "'0000', json: .* 16777216"),
+    "huge text": (lambda m: _copy(m, "png", "txt", size=(1 << 24) + 1), "'0000', txt: .* exceed 16777216"),
     "negative size": (lambda m: m["samples"][0]["members"]["png"].update(size=-1), "'0000', png: size -1"),
     "bad digest": (lambda m: m["samples"][0]["members"]["png"].update(sha256="0"), "'0000', png: sha256 '0'"),
     "digest no text": (lambda m: m["shards"][0].update(sha256=None), "toy-00000.tar': sha256: expected text, got None"),
@@ -41,8 +43,8 @@ def _rename(data: Any, old: str, new: str) -> None:
     data["samples"][0]["members"][new] = data["samples"][0]["members"].pop(old)
 
 
-def _copy(data: Any, old: str, new: str) -> None:
-    data["samples"][0]["members"][new] = data["samples"][0]["members"][old]
+def _copy(data: Any, old: str, new: str, **other: int) -> None:
+    data["samples"][0]["members"][new] = data["samples"][0]["members"][old] | other
 
 
 @pytest.mark.parametrize(("damage", "reason"), CASES.values(), ids=CASES)

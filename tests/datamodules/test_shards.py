@@ -99,6 +99,7 @@ def test_own_prompt_and_categories(tmp_path: Path) -> None:
         ({"masks": {"cat": {"size": [2, 3], "counts": "5o"}}}, "'cat': its runs"),
         ({"masks": {"cat": {"size": [2, 3], "counts": [6]}}}, "no compressed RLE"),
         ({"captions": ["\ud800"]}, "surrogates"),
+        ({"captions": ["x" * (1 << 24)]}, "the json has 16777[0-9]{3} bytes, more than 16777216"),
     ],
 )
 def test_a_bad_record_is_refused_and_leaves_nothing(tmp_path: Path, fields: dict, reason: str) -> None:
