@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.Image import Transpose as T
 
 from datamodules.manifest import IMAGE_FORMATS
@@ -16,6 +16,8 @@ MAX_PIXELS = 1 << 26
 ORIENTATION = 0x0112
 """The EXIF tag."""
 
+_SCALED = {"L;2": 85, "L;4": 17}
+"""How Pillow calls grey of 2 and 4 bits, and what it multiplies it by to fill 8."""
 _TURNS = dict(enumerate((T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM, T.TRANSPOSE), 2))
 _TURNS |= dict(enumerate((T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90), 6))
 _SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
@@ -69,7 +71,7 @@ def inspect(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int], dict
         return _SUFFIX[str(image.format)], image.size, facts
 
 
-def _open(data: bytes, formats: Collection[str], max_pixels: int) -> Image.Image:
+def _open(data: bytes, formats: Collection[str], max_pixels: int) -> ImageFile.ImageFile:
     """The picture, not yet unpacked; refused where it would have too many pixels."""
     try:
         image = Image.open(io.BytesIO(data), formats=sorted(formats))
@@ -83,11 +85,14 @@ def _open(data: bytes, formats: Collection[str], max_pixels: int) -> Image.Image
 def read_labels(data: bytes, *, panoptic: bool = False) -> Int[np.ndarray, "height width"]:
     """A label image: the number that each pixel holds.
 
-    Grey of 8 or 16 bits, an index into a palette, or grey kept in colour channels; with `panoptic` colour channels hold
-    R + 256 G + 65536 B.
+    Grey of 1 to 16 bits, an index into a palette, or grey kept in colour channels of 8 bits; with `panoptic` colour
+    channels hold R + 256 G + 65536 B. Raises ValueError for any other.
     """
     with _open(data, {"PNG"}, MAX_PIXELS) as image:
-        pixels = np.asarray(image).astype(np.int32)
+        kept = str(image.tile[0][3])  # gone once it is unpacked
+        if kept.endswith(";16B") and image.mode in ("LA", "RGB", "RGBA"):
+            raise ValueError("a label image of 16 bits in colour or with alpha: only 8 of them could be read")
+        pixels = np.asarray(image).astype(np.int32) // _SCALED.get(kept, 1)
         colour = len(image.getbands()) - ("A" in image.getbands())
     if pixels.ndim == 2:
         return pixels

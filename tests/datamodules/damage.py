@@ -38,12 +38,13 @@ def rewrite(shard: Path, change: Callable[[list[tuple[str, bytes]]], Any]) -> No
             tar.addfile(info, io.BytesIO(content))
 
 
-def png(width: int, height: int) -> bytes:
-    """A black picture of any size in few bytes."""
+def png(width: int, height: int, *, depth: int = 1, colour: int = 0, rows: bytes | None = None) -> bytes:
+    """A PNG of that bit depth and colour type. rows: each its filter and its packed pixels; None: black, in few bytes
+    whatever the size."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    rows = zlib.compress(bytes((width // 8 + 1) * min(height, 64)), 9)
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    rows = bytes((width // 8 + 1) * min(height, 64)) if rows is None else rows
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
