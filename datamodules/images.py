@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from glob import glob
 from hashlib import file_digest, sha256
-from os.path import commonpath
+from os.path import commonpath, normpath
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def find(paths: Sequence[str]) -> list[File]:
         new = [file for file in new if file.is_file()]
         if not new:
             raise ValueError(f"paths: there is no picture in {text!r}")
-        found.update(file.absolute() for file in new)
+        found.update(_straight(file) for file in new)
     root = commonpath([file.parent for file in found]) if found else ""
     names = {file.relative_to(root).as_posix(): file for file in found}
     if not names:
@@ -99,6 +99,12 @@ def find(paths: Sequence[str]) -> list[File]:
     ordered = sorted(names)
     made = zip(keys(ordered, ascii=False), ordered, strict=True)
     return [File(key, name, names[name], _digest(names[name])) for key, name in made]
+
+
+def _straight(path: Path) -> Path:
+    """The absolute path without `..`, so that a file has one name; as it is where a link makes `..` lead elsewhere."""
+    straight = Path(normpath(path.absolute()))
+    return straight if straight.exists() and straight.samefile(path) else path.absolute()
 
 
 def _digest(path: Path) -> str:

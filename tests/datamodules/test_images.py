@@ -85,6 +85,18 @@ def test_patterns_files_and_lists(folder: Path) -> None:
     assert "z" in both.expected, "the name without its folder where no other picture is called so"
 
 
+def test_a_picture_reached_by_a_detour_is_the_same(folder: Path, tmp_path: Path) -> None:
+    (folder / "sub").mkdir()
+    both = ImagesDataModule([str(folder / "a.jpg"), f"{folder}/sub/../a.jpg", f"{folder}/sub/../z.png"])
+    assert both.expected == ["a", "z"]
+    assert both.digest == ImagesDataModule([str(folder / "a.jpg"), str(folder / "z.png")]).digest
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    os.rename(folder / "z.png", tmp_path / "far" / "a.jpg")
+    (folder / "link").symlink_to(tmp_path / "far" / "away")
+    linked = ImagesDataModule([str(folder / "a.jpg"), f"{folder}/link/../a.jpg"])
+    assert len({file.digest for file in linked.files}) == 2, "the system follows a link before it goes up"
+
+
 def _digest(name: str) -> str:
     return sha256(name.encode()).hexdigest()[:8]
 
