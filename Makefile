@@ -43,8 +43,8 @@ docs: $(SETUP)  ## the guide into build/docs; a broken link, a formula that cann
 	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
 	@echo guide: build/docs/index.html
 
-bench: $(SETUP)  ## ratios of cost, each measured in one run
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+bench: $(SETUP)  ## ratios of cost, each measured in one run; fails where a goal is missed
+	missed=0; for script in benchmarks/bench_*.py; do $(BIN)/python $$script || missed=1; done; exit $$missed
 
 clean:
 	rm -rf .venv build runs

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import ROOT
+from common import ROOT, status
 
 SCENES, BATCH, ROUNDS, GOAL = 256, 8, 3, 1.7
 QUIET = ["--figures", "0", "--wandb.mode", "disabled"]
@@ -43,17 +43,19 @@ def written(file: Path) -> float:
     return file.stat().st_mtime if file.exists() and file.stat().st_size else 0.0
 
 
-def main() -> None:
+def main() -> int:
     """One line; the two take turns."""
     pairs = [(rate(1), rate(2)) for _ in range(ROUNDS)]
     one, two = (statistics.median(rates) for rates in zip(*pairs, strict=True))
     ratios = sorted(both / alone for alone, both in pairs)
+    ratio = statistics.median(ratios)
     print(
-        f"2 ranks / 1 rank: {statistics.median(ratios):.2f} (goal {GOAL}; {ratios[0]:.2f} to {ratios[-1]:.2f} in "
+        f"2 ranks / 1 rank: {ratio:.2f} (goal {GOAL}; {ratios[0]:.2f} to {ratios[-1]:.2f} in "
         f"{ROUNDS} rounds; {two:.1f} / {one:.1f} images a second)",
         flush=True,
     )
+    return status(ratio >= GOAL)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -38,6 +38,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def status(*met: bool) -> int:
+    """The exit status of a benchmark: 1 where a goal is missed."""
+    return int(not all(met))
+
+
 def report(what: str, ratio: float, goal: float, work: float, unit: float) -> None:
     """One line: the ratio, its goal, the seconds it was made of."""
     print(
