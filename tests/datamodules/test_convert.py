@@ -24,9 +24,12 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return published.coco_files(tmp_path / "from")
 
 
+def options(files: dict[str, Path]) -> list[str]:
+    return [part for name, path in files.items() for part in (f"--{name}", str(path))]
+
+
 def command(files: dict[str, Path], out: Path, *more: str) -> list[str]:
-    args = ["coco_caption", "--out", str(out), "--per_shard", "2"]
-    return [*args, *(part for name, path in files.items() for part in (f"--{name}", str(path))), *more]
+    return ["coco_caption", "--out", str(out), "--per_shard", "2", *options(files), *more]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -41,6 +44,28 @@ def test_converting_twice_gives_the_same_bytes(files: dict[str, Path], tmp_path:
     shards = [f"coco_caption-{number:05d}.tar" for number in range(5)]
     assert sorted(found) == sorted(["README.md", "card.json", "left_out.jsonl", "manifest.json", *shards])
     assert verify([str(tmp_path / "a")]) == 0
+
+
+def layout(folder: Path) -> list[str]:
+    published.tam_coco(folder)
+    return [str(folder), "--dataset", "coco_caption"]
+
+
+OTHERS: dict[str, Callable[[Path], list[str]]] = {
+    "grandf": lambda folder: options(published.grandf_files(folder)),
+    "openpsg": lambda folder: options(published.psg_files(folder)[0]),
+    "tam_layout": layout,
+}
+
+
+@pytest.mark.parametrize("source", OTHERS)
+def test_every_source_gives_the_same_bytes_again(source: str, tmp_path: Path) -> None:
+    args = [source, *OTHERS[source](tmp_path / "from"), "--per_shard", "2"]
+    first, again = (tmp_path / name for name in "ab")
+    for out in (first, again):
+        assert convert.main([*args, "--out", str(out)]) == 0
+    assert contents(first) == contents(again)
+    assert list(first.glob("*.tar"))
 
 
 def killed(args: list[str], at: Callable[[], None]) -> None:
