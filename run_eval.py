@@ -5,8 +5,9 @@
                        --explainer.msea_arc.k=20 --limit 100 --trainer.devices 2
 
 Exit status: 0 complete; 2 the command is wrong; 3 samples are missing, or rows are not of this data; 4 more samples are
-quarantined than --max_bad; 5 the run folder cannot be written (full disk, read-only); 75 stopped by SIGTERM or SIGUSR1
-after the batch in hand: requeue, the same command resumes. With several processes the status of rank 0 counts.
+quarantined than --max_bad; 5 the run folder cannot be written (full disk, read-only), or the machine fails to read data
+(stale mount); 75 stopped by SIGTERM or SIGUSR1 after the batch in hand: requeue, the same command resumes. With several
+processes the status of rank 0 counts.
 """
 
 import logging

@@ -12,6 +12,7 @@ from typing import Any
 from PIL.Image import Image
 
 from datamodules.base import Reader, SampleDataModule
+from datamodules.faults import excuse
 from datamodules.manifest import IMAGE_FORMATS, MAX_MEMBER
 from datamodules.names import keys
 from datamodules.pictures import MAX_PIXELS, decode_image, inspect, turned
@@ -117,12 +118,13 @@ def _digest(path: Path) -> str:
 
 def read(files: Sequence[File], indices: Sequence[int], *, prompt: str, max_pixels: int) -> Iterator[Sample]:
     """The pictures at these positions, in order; one that cannot be read comes without image, and its `error` says
-    why."""
+    why. Raises MachineError where it is not the picture that is at fault."""
     for index in indices:
         file = files[index]
         try:
             image, facts = picture(file, max_pixels)
         except Exception as error:  # a stranger's bytes can raise anything; it becomes the sample's error
+            excuse(error, file.path)
             yield Sample(file.key, index, None, prompt, error=f"{printable(file.name)}: {describe(error)}")
         else:
             yield Sample(file.key, index, image, prompt, provenance={"file_name": file.name, **facts})

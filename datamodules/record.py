@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from datamodules.faults import excuse
 from datamodules.manifest import IMAGE_FORMATS, MAX_TEXT, Manifest, Member
 from datamodules.pictures import MAX_PIXELS, decode_image, encode_image
 from datamodules.printable import describe
@@ -115,6 +116,7 @@ def decode(manifest: Manifest, index: int, members: Mapping[str, bytes], prompt:
         told = (facts.width, facts.height)
         _check(image.size == told, f"the image has size {image.size}, its json says {told}")
     except Exception as error:  # a stranger's bytes can raise anything; whatever it is, it becomes the sample's error
+        excuse(error, f"{entry.shard}: {entry.key}")
         return failed(manifest, index, describe(error), prompt)
     own = manifest.prompt if facts.prompt is None else facts.prompt
     names = manifest.categories or tuple(facts.masks or ())

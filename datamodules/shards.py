@@ -18,6 +18,7 @@ from typing import Any
 import webdataset as wds
 from webdataset.tariterators import group_by_keys
 
+from datamodules.faults import MachineError, excuse
 from datamodules.manifest import FILE, SUFFIXES, Entry, Manifest, Member, Shard, check_name
 from datamodules.pictures import MAX_PIXELS
 from datamodules.printable import describe
@@ -151,7 +152,7 @@ def read(
 
     Only shards with a wanted sample are opened. A sample that is missing, differs from the manifest or cannot be
     decoded comes without image and masks, and its `error` names shard, key and reason. prompt: asked instead of the
-    dataset's and the samples' own.
+    dataset's and the samples' own. Raises MachineError where it is not the data that is at fault.
     """
     for name, group in groupby(sorted(set(indices)), key=lambda index: manifest.samples[index].shard):
         waiting = deque(group)
@@ -174,25 +175,31 @@ def read(
 
 def _groups(path: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Key and members of every wanted sample that the shard holds, in the shard's order."""
-    if not path.is_file():
-        raise ShardError("there is no such shard")
     try:
+        if not path.is_file():
+            raise ShardError("there is no such shard")
         with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for group in wds.DataPipeline(partial(_members, tar, wanted), group_by_keys):
+            for group in wds.DataPipeline(partial(_members, path, tar, wanted), group_by_keys):
                 yield group["__key__"], {suffix: data for suffix, data in group.items() if suffix in SUFFIXES}
+    except (ShardError, MachineError):
+        raise
     except Exception as error:  # a damaged tar can raise anything; whatever it is, it becomes the samples' error
+        excuse(error, path)
         raise ShardError(f"the shard is damaged: {describe(error)}") from error
 
 
 def walk(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar, to its end. Raises ValueError for one that would be walked for ever."""
-    for info in tar:
-        if tar.offset <= info.offset:
-            raise ValueError("a member's size leads backwards")
-        yield info
+    """The members of a tar, to its end. Raises ValueError for one that would be walked for ever or fill the memory."""
+    try:
+        for info in tar:
+            if tar.offset <= info.offset:
+                raise ValueError("a member's size leads backwards")
+            yield info
+    except MemoryError as error:
+        raise ValueError("a header is larger than the memory") from error
 
 
-def _members(tar: tarfile.TarFile, wanted: Mapping[str, Member]) -> Iterator[dict[str, Any]]:
+def _members(path: Path, tar: tarfile.TarFile, wanted: Mapping[str, Member]) -> Iterator[dict[str, Any]]:
     """The wanted files, each once, and never more of one than the manifest promises (plus a byte that betrays it)."""
     seen: set[str] = set()
     try:
@@ -201,6 +208,7 @@ def _members(tar: tarfile.TarFile, wanted: Mapping[str, Member]) -> Iterator[dic
             if file is not None:
                 seen.add(info.name)
                 yield {"fname": info.name, "data": file.read(wanted[info.name].size + 1), "__url__": ""}
-    except Exception:
+    except Exception as error:
+        excuse(error, path)
         yield {}  # webdataset's mark of an end: the sample before the damage is delivered first
         raise

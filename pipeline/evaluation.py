@@ -15,6 +15,7 @@ import torch.distributed as dist
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 import pipeline
+from datamodules.faults import MachineError
 from datamodules.printable import printable
 from metrics.text import meteor
 from metrics.words import tagger
@@ -31,7 +32,7 @@ from pipeline.remembered import Remembered
 from pipeline.stop import STOPPED, Stop, Stopped
 from pipeline.watch import Watch, check
 
-NOT_WHOLE, TOO_MANY_BAD, NOT_WRITTEN = 3, 4, 5
+NOT_WHOLE, TOO_MANY_BAD, NO_STORAGE = 3, 4, 5
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """A full disk, a full quota, a folder or a disk that cannot be written."""
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
@@ -89,7 +90,9 @@ class Evaluation:
                     return self.stopped(stop.received)
                 if isinstance(error, OSError) and error.errno in STORAGE:
                     where = error.filename or self.run_dir
-                    fail(f"{where}: {error.strerror}; mend that, then the same command resumes", NOT_WRITTEN)
+                    fail(f"{where}: {error.strerror}; mend that, then the same command resumes", NO_STORAGE)
+                if isinstance(error, MachineError):
+                    fail(f"{error.line}; mend that, then the same command resumes", NO_STORAGE)
                 raise
             finally:
                 if dist.is_available() and dist.is_initialized():

@@ -1,15 +1,20 @@
 """A disk that is full and folders that cannot be written: one clear line, and nothing half-written counts."""
 
 import errno
+import io
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from datamodules import shards
+from datamodules.demo import MANIFEST
+from datamodules.manifest import Manifest
 from pipeline import cli, evaluation
 from pipeline.outputs import records
 from pipeline.outputs.records import Row, RowWriter, encode, read_rows
+from tests.datamodules.damage import offset
 from tests.test_run import ENV, ROOT, command
 
 ROW = Row("first", 0, error="ValueError: none")
@@ -50,11 +55,11 @@ def test_of_a_row_that_does_not_fit_nothing_stays(tmp_path: Path, disk) -> None:
     assert (list(rows), rows.dropped) == (["first", "third"], 0)
 
 
-def run(capsys: pytest.CaptureFixture[str], folder: Path) -> tuple[int, str]:
+def run(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> tuple[int, str]:
     """The exit status of a run, and the last line that it says."""
     args = ["--run_dir", str(folder), "--limit", "4", "--batch_size", "2", "--explainers", "cam", "--figures", "0"]
     args += ["--trainer.accelerator", "cpu", "--trainer.strategy", "auto", "--wandb.mode", "disabled"]
-    job = cli.parse(args)
+    job = cli.parse([*args, *more])
     capsys.readouterr()
     try:
         status = evaluation.Evaluation(job).run()
@@ -82,6 +87,30 @@ def test_a_full_disk_ends_the_run_with_one_line_and_the_rows_before_it_count(
     assert (tmp_path / "full" / "summary.json").read_bytes() == (tmp_path / "whole" / "summary.json").read_bytes()
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_data_that_the_machine_cannot_read_end_the_run_and_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], workers: str
+) -> None:
+    entry = Manifest.load(MANIFEST).samples[3]
+    shard = MANIFEST.parent / entry.shard
+    first = min(offset(shard, f"{entry.key}.{suffix}")[0] for suffix in entry.members)
+
+    class Stale(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() >= first:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            return super().read(size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "open", lambda path, _: Stale(path), raising=False)
+        status, said = run(capsys, tmp_path, "--data.num_workers", workers)
+    wanted = f"run_eval.py: error: {shard}: Stale file handle; mend that, then the same command resumes"
+    assert (status, said) == (5, wanted)
+    assert [head.error for head in read_rows(tmp_path).heads.values()] == [None, None]
+    assert run(capsys, tmp_path, "--data.num_workers", workers)[0] == 0
+    assert len(read_rows(tmp_path)) == 4
+
+
 def test_a_file_in_the_way_of_the_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "taken").write_text("mine")
     for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
@@ -98,6 +127,40 @@ def test_a_read_only_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     tmp_path.chmod(0o700)
     assert status == 5
     assert f"{tmp_path / 'run'}: Permission denied; mend that, then the same command resumes" in said
+
+
+@pytest.mark.parametrize(("name", "number", "rows"), [("env.json", errno.EROFS, 0), ("summary.json", errno.ENOSPC, 4)])
+def test_a_view_that_cannot_be_written_is_named_and_leaves_nothing_half_done(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    number: int,
+    rows: int,
+) -> None:
+    write = Path.write_bytes
+
+    def refuse(path: Path, data: bytes) -> int:
+        if path.name.startswith(f".{name}."):
+            if number != errno.EROFS:
+                write(path, data[: len(data) // 2])
+            raise OSError(number, os.strerror(number), str(path))
+        return write(path, data)
+
+    def keep(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        if number == errno.EROFS:  # where even a file that is not there cannot be removed
+            patch.setattr(Path, "unlink", keep)
+        patch.setattr(Path, "write_bytes", refuse)
+        status, said = run(capsys, tmp_path)
+    wanted = f"{tmp_path / name}: {os.strerror(number)}; mend that, then the same command resumes"
+    assert (status, said) == (5, f"run_eval.py: error: {wanted}")
+    assert not list(tmp_path.glob(f"*{name}*"))
+    assert len(read_rows(tmp_path)) == rows
+    assert run(capsys, tmp_path)[0] == 0
+    assert len(read_rows(tmp_path)) == 4
 
 
 def test_a_rank_without_a_batch_waits_for_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

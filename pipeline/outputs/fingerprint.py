@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or the disk is read-only: what was said first counts
+            part.unlink()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

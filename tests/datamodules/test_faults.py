@@ -1,7 +1,9 @@
 """Nothing damaged is silent: a sample with a reason that names shard and key, and the rest intact."""
 
+import errno
 import io
 import json
+import os
 import tarfile
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from datamodules import record, shards
+from datamodules.faults import MachineError
 from datamodules.manifest import Entry, Manifest, Member, Shard
 from datamodules.sample import Sample
 from datamodules.shards import read
@@ -232,3 +236,62 @@ def test_the_bound_on_pixels_is_an_option(tmp_path: Path) -> None:
     members = {"json": json.dumps(GOOD).encode(), "png": png(8, 2)}
     assert alone(tmp_path, members, max_pixels=16).error is None
     assert alone(tmp_path, members, max_pixels=15).error == "toy.tar: k: 8 x 2 pixels exceed 15"
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.REGTYPE])
+def test_a_header_of_absurd_size_is_the_shards_fault(data: tuple[Manifest, Path], kind: bytes) -> None:
+    """The system refuses the memory, or the place in the file, that it asks for."""
+    info = tarfile.TarInfo("0001.json")
+    info.type, info.size = kind, 1 << (62 if kind == tarfile.REGTYPE else 45)
+    overwrite(data[1], offset(data[1], "0001.json")[0], info.tobuf(tarfile.GNU_FORMAT))
+    check(*data, dict.fromkeys([1, 2, 3], ""))
+
+
+class Failing(io.FileIO):
+    """A file that can be read up to a place, and no further."""
+
+    def __init__(self, path: Path, end: int, number: int) -> None:
+        super().__init__(path)
+        self.end, self.number = end, number
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As a file does, or an OSError."""
+        if self.tell() >= self.end:
+            raise OSError(self.number, os.strerror(self.number))
+        return super().read(size)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("member", ["0001.json", "0001.png", "0002.json"])
+def test_a_disk_that_fails_quarantines_nothing(
+    data: tuple[Manifest, Path], monkeypatch: pytest.MonkeyPatch, member: str, number: int
+) -> None:
+    end = offset(data[1], member)[0]
+    monkeypatch.setattr(shards, "open", lambda path, _: Failing(path, end, number), raising=False)
+    samples = []
+    with pytest.raises(MachineError, match=rf"toy-00000\.tar: {os.strerror(number)}$"):
+        samples.extend(sample.error for sample in read(data[0], data[1].parent, range(COUNT)))
+    assert not any(samples)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES])
+def test_a_shard_that_the_machine_cannot_open_quarantines_nothing(
+    data: tuple[Manifest, Path], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(path: Path, _: str) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(shards, "open", refuse, raising=False)
+    with pytest.raises(MachineError, match=f"{data[1]}: {os.strerror(number)}$"):
+        next(read(data[0], data[1].parent, range(COUNT)))
+
+
+def test_a_sample_is_not_blamed_for_want_of_memory(
+    data: tuple[Manifest, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(record, "decode_image", full)
+    with pytest.raises(MachineError, match=r"toy-00000\.tar: 0000: out of memory$"):
+        next(read(data[0], data[1].parent, range(COUNT)))

@@ -1,5 +1,6 @@
 """Own pictures: any folder, each picture once, nothing of their names trusted."""
 
+import errno
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader
 
+from datamodules import images
+from datamodules.faults import MachineError
 from datamodules.images import PROMPT, ImagesDataModule
 from datamodules.sample import Sample
 from tests.datamodules import published
@@ -164,3 +167,17 @@ def test_nothing_is_refused(folder: Path, paths: Any) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no picture in"):
         ImagesDataModule(str(tmp_path))
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ESTALE, "Stale file handle"), MemoryError()])
+def test_a_machine_that_fails_quarantines_no_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    data = ImagesDataModule(f"{folder}/a.jpg")
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(images, "open", fail, raising=False)
+    with pytest.raises(MachineError, match=r"a\.jpg: (Stale file handle|out of memory)$"):
+        samples(data)
