@@ -119,7 +119,7 @@ def _figures(maps: Maps, tokens: Sequence[int], mask: Bool[np.ndarray, "_ _"], s
     placed = {token: maps.placed(token, sample.box) for token in tokens}
     found = [(token, *one.overlap(mask, truth), one.threshold) for token, one in placed.items()]
     found.sort(key=lambda one: -one[1])  # stable: of equal ones the first counts, as in scoring
-    return [[token, *(round(float(np.nan_to_num(value)), 4) for value in figures)] for token, *figures in found]
+    return [[token, *(round(float(np.nan_to_num(value)), 6) for value in figures)] for token, *figures in found]
 
 
 def _matches(row: Row) -> list[tuple[int, str]]:
@@ -133,7 +133,7 @@ def _shares(row: Row, explainers: Sequence[str]) -> list[list[Any]]:
     """Of function words and punctuation."""
     columns = [_entries(row, name) for name in explainers]
     found = zip(*((*entries.functions, *entries.punctuation) for entries in columns), strict=True)
-    return [[same[0].first, *(round(share.share, 4) for share in same)] for same in found]
+    return [[same[0].first, *(round(share.share, 6) for share in same)] for same in found]
 
 
 def _entries(row: Row, explainer: str) -> Entries:

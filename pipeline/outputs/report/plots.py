@@ -160,10 +160,13 @@ def _known(entrants: Sequence[Entrant], profile: str) -> list[Entrant]:
 
 
 def _best(group: Group, profile: str) -> list[Entrant]:
-    """The explainers with the highest F1-IoU, in the group's order."""
-    known = _known(group.entrants, profile)
-    ranked = sorted(known, key=lambda entrant: -entrant.figures[profile]["f1_iou"]["value"])[:SHOWN]
-    return [entrant for entrant in known if entrant in ranked]
+    """The explainers with the highest F1-IoU, else the highest Obj-IoU, in the group's order."""
+
+    def rank(entrant: Entrant) -> list[float]:
+        return [-(entrant.figures[profile][metric]["value"] or 0.0) for metric in ("f1_iou", "obj_iou")]
+
+    ranked = sorted(group.entrants, key=rank)[:SHOWN]
+    return [entrant for entrant in group.entrants if entrant in ranked]
 
 
 def _breakdown(entrant: Entrant, profile: str) -> dict[str, Any]:

@@ -27,6 +27,15 @@ EXPLAINERS: Mapping[str, Mapping[str, Any]] = {
     "msea_arc": {"class": "pipeline.explainers.msea_arc.MSEAARC", "k": 50, "p": 0.9},
 }
 BOX = (0.0, 0.0, 1.0, 0.75)
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "\"quoted\" & 'quoted' <img src=x onerror=alert(1)> </script> -->",
+    "كلب يجلس على العشب \u202e",
+    "👩‍👩‍👧‍👦 🐈 \U000f0000 \ud83d",
+    "x" * 2000,
+    "]]> $\\frac{1}{2}$ {{ 7 * 7 }} {% raw %}\u2028\x00\x07",
+)
+"""Texts that want to be more than text."""
 
 
 class Reader:

@@ -11,18 +11,10 @@ import pytest
 
 from pipeline.outputs.report import page
 from pipeline.outputs.report.command import main
-from tests.outputs.report.built import SCENES, Scene, run_folder
+from tests.outputs.report.built import HOSTILE, SCENES, Scene, run_folder
 from tests.outputs.report.parsed import Parsed
 
 ROOT = Path(__file__).resolve().parents[3]
-HOSTILE = (
-    "<script>document.title='owned'</script>",
-    "\"quoted\" & 'quoted' <img src=x onerror=alert(1)> </script> -->",
-    "كلب يجلس على العشب \u202e",
-    "👩‍👩‍👧‍👦 🐈 \U000f0000 \ud83d",
-    "x" * 2000,
-    "]]> $\\frac{1}{2}$ {{ 7 * 7 }} {% raw %}\u2028\x00\x07",
-)
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +23,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenes = [*SCENES, Scene("broken", "", error="OSError: cannot read <x>")]
     named = {"model": "qwen2_vl_2b", "data": "coco_caption"}
     folder = run_folder(tmp_path_factory.mktemp("one") / "run", scenes, **named)
-    return page.make([folder], folder / "page")
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keys, captions, questions, categories and errors that want to be more than text."""
-    scenes = [
-        Scene(f"{at}{text}", f"A dog and {text} here.", ("dog", text.strip("\x00\x07\ud83d ")), asked=text)
-        for at, text in enumerate(HOSTILE)
-    ]
-    broken = [Scene(f"broken {text}", "", error=f"ValueError: {text}") for text in HOSTILE]
-    folder = run_folder(tmp_path_factory.mktemp("hostile") / "run", [*scenes, *broken])
     return page.make([folder], folder / "page")
 
 

@@ -1,0 +1,52 @@
+"""A page in headless Chromium, from disk, with the network off: what it says, and whom it asks."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """The browser of the system, driven by playwright."""
+    from playwright.sync_api import sync_playwright
+
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=root)
+        yield opened
+        opened.close()
+
+
+class Watched:
+    """A page that is being read, and what it did meanwhile."""
+
+    def __init__(self, browser: Any, index: Path, **options: Any) -> None:
+        self.folder = index.parent
+        self.context = browser.new_context(**options)
+        self.context.set_offline(True)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(index.as_uri())
+
+    def ready(self) -> Any:
+        """Once the first sample is drawn."""
+        self.page.wait_for_selector("#tiles canvas")
+        return self.page
+
+    def close(self) -> None:
+        """Nothing was said, and nothing was asked of anybody but the folder."""
+        entries = self.page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+        self.context.close()
+        assert self.said == []
+        inside = self.folder.as_uri() + "/"
+        assert [url for url in {*self.asked, *entries} if not url.startswith(inside)] == []

@@ -1,0 +1,133 @@
+"""The page in a browser: nothing is run that was only said, nothing leaves, and everybody can read it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.outputs.report.built import HOSTILE
+from tests.outputs.report.reader import Watched
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)").expect
+
+
+def test_the_profile_is_switched_without_scripts_too(browser: Any, two: Path) -> None:
+    opened = Watched(browser, two, java_script_enabled=False)
+    read = opened.page
+    assert read.locator(".corrected .standings").first.is_visible()
+    assert not read.locator(".reference .standings").first.is_visible()
+    read.get_by_label("reference", exact=True).check()
+    assert read.locator(".reference .standings").first.is_visible()
+    plot = read.locator(".reference .plots img, .plots.reference img").first
+    plot.scroll_into_view_if_needed()
+    assert plot.bounding_box()["height"] > 100
+    assert read.locator("noscript .notice").is_visible()
+    assert not read.locator("#samples").is_visible()
+    opened.context.close()
+    assert opened.said == []
+
+
+TEXT = "(node) => node.textContent.replace(/[\\ud800-\\udfff]/gu, '')"
+"""What a node says, without halves of characters."""
+
+
+@pytest.mark.parametrize("watched", [("hostile", {})], indirect=True)
+def test_hostile_text_is_shown_and_not_run(watched: Watched) -> None:
+    read = watched.ready()
+    title = read.title()
+    assert read.locator("#list li").count() == len(HOSTILE)
+    for at, text in enumerate(HOSTILE):
+        read.locator("#list button").nth(at).click()
+        expect(read.locator("#whole img")).to_have_attribute("src", f"runs/0/{at}.jpg")
+        key, where, caption = (read.locator(f"#{name}").evaluate(TEXT) for name in ("key", "where", "caption"))
+        wanted = text.replace("\ud83d", "")
+        assert key == wanted
+        assert wanted in where
+        assert "".join(caption.split()) == "".join(f"{wanted} a dog".split())
+        for one in range(read.locator("#caption button").count()):
+            read.locator("#caption button").nth(one).click(timeout=2000)
+            if one > 8:
+                break
+    assert read.title() == title
+    assert read.locator("img[src=x]").count() == 0
+    assert read.locator("script:not([src])").count() == 0
+    assert read.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a word of 2,000 letters is broken"
+
+
+@pytest.mark.parametrize("watched", [("hostile", {})], indirect=True)
+def test_a_caption_from_right_to_left_runs_so_and_its_arrows_too(watched: Watched) -> None:
+    read = watched.ready()
+    read.locator("#list button").nth(2).click()
+    expect(read.locator("#whole img")).to_have_attribute("src", "runs/0/2.jpg")
+    caption = read.locator("#caption")
+    assert caption.evaluate("(node) => getComputedStyle(node).direction") == "rtl"
+    places = [read.locator("#caption button").nth(at).bounding_box()["x"] for at in (0, 1)]
+    assert places[0] > places[1]
+    read.locator("#caption button").first.click()
+    read.keyboard.press("ArrowLeft")
+    assert read.evaluate("[...document.querySelector('#caption').children].indexOf(document.activeElement)") > 0
+
+
+def test_the_policy_stops_what_the_page_does_not_do(browser: Any, two: Path) -> None:
+    """Were there a hole for markup or scripts, they still could not call home."""
+    opened = Watched(browser, two)
+    read = opened.ready()
+    stopped = """async () => {
+      const seen = [];
+      document.addEventListener("securitypolicyviolation", (event) => seen.push(event.effectiveDirective));
+      await fetch("http://127.0.0.1:9/").catch(() => {});
+      document.body.append(Object.assign(new Image(), { src: "http://127.0.0.1:9/x.png" }));
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'owned'";
+      document.body.append(script);
+      document.body.setAttribute("style", "color: red");
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return [...seen, document.title.includes("owned")];
+    }"""
+    assert set(read.evaluate(stopped)) == {"connect-src", "img-src", "script-src-elem", "style-src-attr", False}
+    opened.context.close()
+
+
+NARROW = [
+    ("two", {"viewport": {"width": 400, "height": 800}}),
+    ("hostile", {"viewport": {"width": 400, "height": 800}}),
+]
+
+
+@pytest.mark.parametrize("watched", NARROW, indirect=True, ids=["two", "hostile"])
+def test_a_narrow_screen_scrolls_down_only(watched: Watched) -> None:
+    read = watched.ready()
+    assert read.evaluate("document.documentElement.scrollWidth") <= 400
+    assert read.locator("#tiles figure").first.bounding_box()["width"] > 140
+
+
+CONTRAST = """() => {
+  const light = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = light(getComputedStyle(document.body).backgroundColor);
+  return [...document.querySelectorAll(".legend span, .note, .lead, .bar a, td small, summary")].map((node) => {
+    const ink = light(getComputedStyle(node).color);
+    return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+  });
+}"""
+SCHEMES = [("two", {"color_scheme": "light"}), ("two", {"color_scheme": "dark"})]
+
+
+@pytest.mark.parametrize("watched", SCHEMES, indirect=True, ids=["light", "dark"])
+def test_words_can_be_read_on_both_grounds(watched: Watched) -> None:
+    read = watched.ready()
+    contrasts = read.evaluate(CONTRAST)
+    assert len(contrasts) > 30
+    assert min(contrasts) >= 4.5
+    colours = read.eval_on_selector_all(".legend span", "(all) => all.map((node) => getComputedStyle(node).color)")
+    assert len(set(colours)) == 5, "an object and another noun are told apart by their underline"
+    kinds = read.eval_on_selector_all(
+        ".legend .object, .legend .noun, .legend .absent",
+        "(all) => all.map((node) => getComputedStyle(node).textDecorationStyle)",
+    )
+    assert len(set(kinds)) == 3
+    dark = read.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    plot = read.locator(".plots img").first
+    plot.scroll_into_view_if_needed()
+    assert plot.evaluate("(node) => node.currentSrc").endswith("-dark.svg") == dark
