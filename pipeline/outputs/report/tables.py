@@ -121,32 +121,36 @@ def verdict(group: Group, pairs: Sequence[Pair]) -> str:
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """What was run, in the order in which one asks."""
-    of, samples, words = run.fingerprint, run.summary["samples"], run.summary["words"]
-    starts = f", started {len(run.starts)} times" if len(run.starts) > 1 else ""
-    objects = run.summary["objects"]["corrected"]
+    of, words, last = run.fingerprint, run.summary["words"], run.starts[-1]
+    checkpoint = run.config.get("vlm", {}).get("init_args", {}).get("checkpoint", run.model)
     identity = [pair for pair in fingerprints.flat(of["model"]) if not pair[0].startswith(("generation", "template"))]
-    checkpoint = run.config.get("vlm", {}).get("init_args", {}).get("checkpoint", "")
-    timing = run.timing
-    lines = [
-        ("command", shlex.join(map(str, run.starts[-1].get("command", ()))) + starts if run.starts else ""),
-        ("model", f"{run.model}: " + ", ".join([str(checkpoint), *(f"{n} {plain(v)}" for n, v in identity)])),
-        ("data", f"{run.data}: manifest {of['manifest']}" + (f", the first {of['limit']}" if of["limit"] else "")),
-        ("samples", ", ".join(f"{count:,} {name}" for name, count in samples.items())),
-        ("captions", f"{words['count']:,} words, {words['tokens']:,} tokens, {words['unfinished']:,} cut at the limit"),
-        (
-            "words",
-            ", ".join(f"{count:,} {name}" for name, count in words["by_label"].items()) + f" ({words['backend']})",
+    again = f"; started {len(run.starts)} times" if len(run.starts) > 1 else ""
+    limit = f", the first {of['limit']:,}" if of["limit"] else ""
+    objects = run.summary["objects"]["corrected"]
+    mentions = f"{objects['present']:,} in the image, {objects['absent']:,} not"
+    lines = {
+        "command": shlex.join(map(str, last.get("command", ()))) + again,
+        "model": f"{run.model}: {checkpoint}, " + ", ".join(f"{name} {plain(value)}" for name, value in identity),
+        "data": f"{run.data}: manifest {of['manifest']}{limit}",
+        "samples": _counted(run.summary["samples"]),
+        "captions": f"{words['count']:,} words, {words['tokens']:,} tokens, {words['unfinished']:,} cut at the limit",
+        "words": f"{_counted(words['by_label'])} ({words['backend']})",
+        "objects named": f"{mentions}; {objects['captions_without_object']:,} captions name none",
+        "batches": f"{of['batch_size']} samples, {of['threads']} threads a process, answers {of['answers']}",
+        "versions": ", ".join(
+            f"{name} {number}" for name, number in {"python": last.get("python"), **of["versions"]}.items()
         ),
-        ("batches", f"{of['batch_size']} samples, {of['threads']} threads a process, answers {of['answers']}"),
-        ("versions", ", ".join(f"{name} {number}" for name, number in of["versions"].items())),
-        ("fingerprint", run.sha256),
-    ]
-    if run.summary["ground_truth"]:
-        said = f"{objects['present']:,} in the image, {objects['absent']:,} not"
-        lines.insert(6, ("objects named", f"{said}; {objects['captions_without_object']:,} captions name none"))
-    if timing["mean"] is not None:
-        lines.append(("time", f"{timing['mean']:.3g} s a sample, {timing['total']:,.0f} s over all processes"))
-    return lines
+        "fingerprint": run.sha256,
+    }
+    if not run.summary["ground_truth"]:
+        del lines["objects named"]
+    if (mean := run.timing["mean"]) is not None:
+        lines["time"] = f"{mean:.3g} s a sample, {run.timing['total']:,.0f} s over all processes"
+    return list(lines.items())
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
 def resolved(run: Run) -> str:

@@ -104,7 +104,7 @@ def test_the_page_says_what_was_run(made: Path) -> None:
     for wanted in (
         record["sha256"],
         "run_eval.py --run_dir '<folder> & co'",
-        "torch 2.13.0",
+        "python 3.11, seewhy 0.1.0, torch 2.13.0",
         "6 expected",
         "1 quarantined",
     ):
