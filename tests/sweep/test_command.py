@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import threading
@@ -18,7 +19,7 @@ from pipeline.sweep.record import locked
 
 PROGRAM = '''
 """Stands in for run_eval.py: the figure is p / k, and files in its sweep's folder say what goes wrong."""
-import json, pathlib, sys, time
+import json, os, pathlib, sys, time
 
 given = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
 k, p = (float(given[f"explainer.msea_arc.{name}"]) for name in "kp")
@@ -29,7 +30,7 @@ with open(sweep / "started.txt", "a") as started:
 if (sweep / f"fail-{folder.name}").exists():
     sys.exit("first line\\nrun_eval.py: error: no more \\x1b[31mmemory")
 if (sweep / f"wait-{folder.name}").exists():
-    (sweep / "waiting").touch()
+    (sweep / "waiting").write_text(str(os.getpid()))
     time.sleep(60)
 figure = {"value": p / k, "low": p / k - 0.01, "high": p / k + 0.01, "count": 3}
 metrics = {} if (sweep / f"blind-{folder.name}").exists() else {"f1_iou": figure}
@@ -202,6 +203,27 @@ def test_two_sweeps_do_not_work_in_one_folder(
         assert sweep() == 2
     assert "a sweep is at work in" in capsys.readouterr().err
     assert sweep("--trials", "1") == 0
+
+
+def test_a_trial_of_its_own_interpreter_that_a_killed_sweep_left_is_not_started_beside(
+    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = tmp_path / "out" / "waiting"
+    (tmp_path / "out" / "wait-0").touch()
+    killed = multiprocessing.get_context("fork").Process(target=sweep)
+    killed.start()
+    while not waiting.exists() or not waiting.read_text():
+        time.sleep(0.01)
+    killed.kill()
+    killed.join()
+    (tmp_path / "out" / "wait-0").unlink()
+    assert sweep() == 2
+    assert "or a trial that one left behind" in capsys.readouterr().err
+    os.kill(int(waiting.read_text()), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while (status := sweep()) == 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert status == 0
 
 
 @pytest.mark.parametrize(
