@@ -1,12 +1,15 @@
 """Results on disk: one file each, found by a digest of what was asked, checked when it is read."""
 
+import errno
 import json
 import os
+import stat
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from pipeline.outputs.fingerprint import write_atomic, write_json
 from pipeline.types import Answer, Layout, Query, Trace
 
 DAY = 24 * 60 * 60
+LOOKS = 100
+"""How often the folder is measured while a run fills it."""
 NOUNS = {noun.__name__: noun for noun in (Answer, Layout, Trace)}
 """What an entry may hold besides tensors, plain values and sequences of all these."""
 
@@ -28,20 +33,31 @@ NOUNS = {noun.__name__: noun for noun in (Answer, Layout, Trace)}
 class Store:
     """Entries that share a `mark`, in a folder below `root`. All there may be deleted, whole or in part, at any time.
 
-    mark: what decides a result besides the question. limit: bytes that `root` may hold; the `writers` of a run share
-    what is left when it begins, and what does not fit is not kept. Nothing is evicted: runs go through their data in
-    the same order, so what was written first is asked for next.
+    mark: what decides a result besides the question. limit: bytes that `root` may hold, whoever wrote them; what comes
+    after is not kept. `root` is measured again when the `writers` of a run have added a hundredth of that, so each run
+    that fills it at the same time may pass the limit by as much (or by an entry, if that is more). Nothing is evicted:
+    runs go through their data in the same order, so what was written first is asked for next.
 
-    An entry is written whole or not at all, so any number of runs may use one folder. One that is damaged or foreign
-    counts as absent, and no fault of the disk fails a run: warnings say so.
+    An entry is written whole or not at all, so any number of runs may use one folder, which is never left by a link. An
+    entry that is damaged or foreign counts as absent, and no fault of the disk fails a run: warnings say so.
     """
 
     def __init__(self, root: Path, mark: Mapping[str, Any], *, limit: int, writers: int = 1) -> None:
         self.root, self.mark = root, digest(json.dumps(mark, sort_keys=True))
         self.folder = root / self.mark[:16]
-        forget(self.folder)
-        self._room, self._full = (limit - held(root)) // writers, False
-        self._write(lambda: write_json(self.folder / "about.json", mark))
+        self._limit, self._step = limit, limit // LOOKS // writers
+        self._held, self._added = 0, limit  # so that the first to be added is measured
+        self._readable = self._writable = True
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.folder.is_symlink():
+                raise OSError(errno.ELOOP, "it is a link", str(self.folder))
+            forget(self.folder)
+        except OSError as error:
+            self._readable = False
+            self._close(error)
+        else:
+            self._write(self.folder / "about.json", lambda path: write_json(path, mark))
 
     def key(self, *asked: Any) -> str:
         """The digest of what is asked: anything that `pack` takes."""
@@ -51,23 +67,23 @@ class Store:
         """What was written under `key`; tensors that were on an accelerator are put on `device`. None: nothing."""
         path = self.path(key)
         try:
-            return decoded(path.read_bytes(), key, device)
+            return decoded(content(path), key, device) if self._readable else None
         except FileNotFoundError:
             return None
+        except OSError as error:
+            warnings.warn(f"cache: {path} cannot be read, and is computed anew: {error.strerror}", stacklevel=4)
         except Exception as error:  # a stranger's bytes can raise anything
             warnings.warn(f"cache: {path} is damaged or foreign, and computed anew: {error}", stacklevel=4)
-            return None
+        return None
 
     def write(self, key: str, value: Any) -> None:
         """Keep `value`, if there is room."""
-        if self._full:
-            return
-        data = encoded(key, value)
-        self._room -= len(data)
-        if self._room < 0:
-            self._close(f"{self.root} is full (--cache_size): delete what is not needed there, or allow more")
-        else:
-            self._write(lambda: write_atomic(self.path(key), data))
+        if self._writable:
+            data = encoded(key, value)
+            if self._fits(len(data)):
+                self._write(self.path(key), lambda path: write_atomic(path, data))
+            else:
+                self._close(f"{self.root} is full (--cache_size): delete what is not needed there, or allow more")
 
     def path(self, key: str) -> Path:
         """Where the entry of `key` lies."""
@@ -76,25 +92,37 @@ class Store:
     @property
     def empty(self) -> bool:
         """Whether nothing was ever kept for this model."""
-        return next(self.folder.glob("*.safetensors"), None) is None
+        return not self._readable or next(self.folder.glob("*.safetensors"), None) is None
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _fits(self, size: int) -> bool:
+        """Whether so many bytes more stay within the limit; if so, they count as added."""
+        if self._added + size > self._step:
+            self._held, self._added = held(self.root), 0
+        self._added += size
+        return self._held + self._added <= self._limit
+
+    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
         try:
-            write()
+            write(path)
+        except IsADirectoryError:
+            pass  # in the way of this entry alone, and told when it was read
         except OSError as error:
-            self._close(f"{error.filename or self.root}: {error.strerror}")
+            self._close(error)
 
-    def _close(self, reason: str) -> None:
-        self._full = True
+    def _close(self, reason: OSError | str) -> None:
+        self._writable = False
+        if isinstance(reason, OSError):
+            reason = f"{reason.filename or self.root}: {reason.strerror}"
         warnings.warn(f"cache: nothing more is kept: {reason}", stacklevel=5)
 
 
 def forget(folder: Path) -> None:
-    """Remove what processes that were killed left half-written; nobody writes at one entry for a day."""
-    for part in folder.glob(".*.part"):
+    """Remove what processes that were killed left half-written; nobody writes at one entry for a day. OSError where the
+    folder cannot be read."""
+    for part in os.scandir(folder):
         with suppress(OSError):
-            if time.time() - part.stat().st_mtime > DAY:
-                part.unlink()
+            if fnmatch(part.name, ".*.part") and time.time() - part.stat(follow_symlinks=False).st_mtime > DAY:
+                os.unlink(part)
 
 
 def held(folder: Path) -> int:
@@ -102,9 +130,17 @@ def held(folder: Path) -> int:
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            with suppress(FileNotFoundError):  # a run beside this one gave it its name
-                total += os.stat(os.path.join(place, name)).st_size
+            with suppress(OSError):  # a run beside this one gave it its name, or it cannot be looked at
+                total += os.lstat(os.path.join(place, name)).st_size
     return total
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a plain file; a link is not followed, a pipe is not waited for. Raises OSError or ValueError."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no file")
+        return file.read()
 
 
 def encoded(key: str, value: Any) -> bytes:
