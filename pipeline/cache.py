@@ -1,5 +1,6 @@
 """What `--cache` asks for: where results of the model are kept, what decides them, and what a run will add."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ LISTS = 64
 """Entries that a list of best tokens is kept with at least, so that shorter ones are known too."""
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "pillow")
 """Those whose version may change what a model is fed or what it answers."""
+COUNTED = {*PACKAGES, *sys.stdlib_module_names}
 HERE = Path(pipeline.__file__).parent
 UNITS = ("B", "kB", "MB", "GB", "TB")
 INT64 = 8
@@ -62,14 +64,21 @@ class Cache:
 def mark(vlm: VLM, identity: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """What decides a result besides the question: the model, the code and the machine that runs it."""
     kinds = {"cpu": torch.backends.cpu.get_cpu_capability, "cuda": lambda: torch.cuda.get_device_name(device)}
-    sources = sorted({*HERE.glob("models/*.py"), HERE / "types.py", HERE / "store.py", Path(getfile(type(vlm)))})
+    code = b"".join(sha256(path.read_bytes()).digest() for path in sources(type(vlm)))
     return {
         "model": dict(identity),
         "device": f"{device.type} {kinds.get(device.type, str)()}",
         "threads": torch.get_num_threads(),
-        "code": sha256(b"".join(path.read_bytes() for path in sources)).hexdigest(),
+        "code": sha256(code).hexdigest(),
         "versions": {name: version(name) for name in PACKAGES},
     }
+
+
+def sources(cls: type[VLM]) -> list[Path]:
+    """Files whose change may change a result: all in `pipeline` itself and in its `models`, and those in which `cls`
+    and its bases stand, wherever that is; not those of Python and of `PACKAGES`, whose versions count."""
+    bases = (base for base in cls.__mro__ if base.__module__.partition(".")[0] not in COUNTED)
+    return [*sorted(HERE.glob("*.py")), *sorted(HERE.glob("models/**/*.py")), *map(Path, map(getfile, bases))]
 
 
 def numerics(device: torch.device) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from pipeline.cache import Cache, footprint, in_bytes, mark, numerics, readable
+from pipeline.cache import Cache, footprint, in_bytes, readable
 from pipeline.explainers.base import Explainer
 from pipeline.explainers.cam import CAM
 from pipeline.explainers.grad_cam import GradCAM
@@ -221,26 +221,6 @@ def test_inputs_are_made_when_they_are_read() -> None:
     assert inputs["pixel_values"] is whole["pixel_values"]
     assert dict(inputs) == whole
     assert made == [1]
-
-
-def test_whatever_decides_a_result_marks_it(qwen: VLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = mark(qwen, qwen.identity(), CPU)
-    assert mark(again(qwen), qwen.identity(), CPU) == plain
-    other = type(qwen)(qwen.location, max_new_tokens=99)
-    assert mark(other, other.identity(), CPU) != plain
-    threads = torch.get_num_threads()
-    torch.set_num_threads(threads + 1)
-    assert mark(qwen, qwen.identity(), CPU) != plain
-    torch.set_num_threads(threads)
-    monkeypatch.setattr("pipeline.cache.version", lambda name: "0")
-    assert mark(qwen, qwen.identity(), CPU)["versions"] != plain["versions"]
-
-
-def test_a_precision_set_around_the_model_marks_its_results() -> None:
-    plain = numerics(CPU)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert numerics(CPU) != plain
-    assert numerics(CPU) == plain
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)

@@ -83,6 +83,7 @@ class VLM(Checkpoint, ABC):
             "family": type(self).__name__,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.attention,
+            **self.flash(),
             "template": self.render("{prompt}"),
             "generation": self.generation_record,
         }

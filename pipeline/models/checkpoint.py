@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import platform
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,9 +51,10 @@ class Checkpoint:
     def load(self, device: torch.device | str = "cpu") -> None:
         """Read the weights to `device`, frozen, in evaluation mode. A second call only moves them.
 
-        Raises ValueError where the checkpoint lacks weights of this family.
+        Raises ValueError where the checkpoint lacks weights of this family, or the machine what `attention` needs.
         """
         if self._model is None:
+            self.flash()  # without the package transformers may fetch kernels from the hub, and run them
             model, info = self.pretrained(
                 self.model_class,
                 dtype=self.dtype,
@@ -67,6 +69,16 @@ class Checkpoint:
         if torch.device(device).type == "cpu":
             keep_freed_memory()
         self._model.to(device)
+
+    def flash(self) -> dict[str, str]:
+        """The version of FlashAttention, where that is asked for. Raises ValueError where it is not installed."""
+        if self.attention != "flash_attention_2":
+            return {}
+        try:
+            return {"flash_attn": version("flash_attn")}
+        except PackageNotFoundError as error:
+            missing = f"attention: {self.attention} needs the package flash-attn, which is not installed"
+            raise ValueError(f"{missing}; install it, or choose sdpa") from error
 
     @property
     def model(self) -> Any:
