@@ -3,7 +3,7 @@
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal, Protocol, runtime_checkable
@@ -41,6 +41,10 @@ NOUNS = {
 CLITIC = re.compile(r"(?:(?<=\w)n['’]t|['’](?:s|m|d|re|ve|ll))$", re.IGNORECASE)
 
 
+LONGEST = 64
+"""Letters of the longest text that a tagger is asked about; it takes time by their cube, and no word has so many."""
+
+
 @dataclass(frozen=True)
 class Word:
     """One word of an answer. text: without spaces. tokens: its indices. lemma: lower case, no hyphens. tag: Penn."""
@@ -68,6 +72,12 @@ def plain(word: str) -> str:
     return word.lower().replace("-", "")
 
 
+def bounded(tag: Callable[[str], tuple[str, str]]) -> Callable[[str], tuple[str, str]]:
+    """`tag`, remembered for the words asked last; what is longer than `LONGEST` is none and counts as foreign (FW)."""
+    known = lru_cache(maxsize=65536)(tag)
+    return lambda word: known(word) if len(word) <= LONGEST else ("FW", plain(word))
+
+
 class Plain:
     """Every word is a noun and its own lemma: for category names whose words are given as lemmas."""
 
@@ -86,10 +96,10 @@ class Hanta:
         from HanTa.HanoverTagger import HanoverTagger
 
         self._analyze = HanoverTagger("morphmodel_en.pgz").analyze
-        self._cached = lru_cache(maxsize=65536)(self._tag)
+        self._bounded = bounded(self._tag)
 
     def tag(self, word: str) -> tuple[str, str]:
-        return self._cached(word)
+        return self._bounded(word)
 
     def _tag(self, word: str) -> tuple[str, str]:
         core = CLITIC.sub("", word).strip(string.punctuation) or word
@@ -119,10 +129,10 @@ class Nltk:
                 f"run `python -m nltk.downloader {' '.join(self.DATA)}`, or choose the backend 'hanta'"
             ) from error
         self._pos_tag, self._lemmatize = nltk.pos_tag, WordNetLemmatizer().lemmatize
-        self._cached = lru_cache(maxsize=65536)(self._tag)
+        self._bounded = bounded(self._tag)
 
     def tag(self, word: str) -> tuple[str, str]:
-        return self._cached(word)
+        return self._bounded(word)
 
     def _tag(self, word: str) -> tuple[str, str]:
         return self._pos_tag([word])[0][1], self._lemmatize(plain(word))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from metrics.words import FUNCTION, NOUN, PENN, Plain, group, label, tagger, words_of
+from metrics.words import FUNCTION, LONGEST, NOUN, PENN, Hanta, Plain, group, label, tagger, words_of
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,23 @@ def test_taggers_are_named_pure_and_loaded_once():
     assert tagger("hanta").name == "hanta"
     assert tagger("hanta") is tagger("hanta")
     assert tagger("hanta").tag("dogs") == tagger("hanta").tag("dogs") == ("NNS", "dog")
+
+
+@pytest.mark.parametrize("pieces", [("ba",) * 512, (" o", *("x" * 10 for _ in range(600))), (" é" + "é" * 4000,)])
+def test_what_no_word_is_as_long_as_is_other_and_never_tagged(pieces, monkeypatch):
+    hanta = Hanta()
+    monkeypatch.setattr(hanta, "_analyze", lambda word: pytest.fail("it would take minutes"))
+    (word,) = words_of(pieces, hanta)
+    assert (word.label, word.tag, word.lemma, len(word.tokens)) == ("other", "FW", word.text, len(pieces))
+
+
+def test_the_longest_words_are_tagged(monkeypatch):
+    hanta, asked = Hanta(), []
+    monkeypatch.setattr(hanta, "_analyze", lambda word: (asked.append(word), (word, "NN1"))[1])
+    longest = "pneumonoultramicroscopicsilicovolcanoconiosis"
+    words = [longest, longest, "x" * LONGEST, "x" * (LONGEST + 1)]
+    assert [hanta.tag(word)[0] for word in words] == ["NN", "NN", "NN", "FW"]
+    assert asked == [longest, "x" * LONGEST], "each once"
 
 
 def test_unknown_backend_is_refused():
