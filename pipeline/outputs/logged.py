@@ -31,6 +31,11 @@ def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float | int
     return {name: value for name, value in flat.items() if value is not None}
 
 
+def share(name: str) -> bool:
+    """Whether the figure of that name is a share, in [0, 1]; any other is a count."""
+    return not {"count", "samples"} & set(name.split("/")[:-1])
+
+
 def names() -> set[str]:
     """Every name that `figures` may use."""
     prefixes = ["" if profile == PLAIN else f"{profile}/" for profile in PROFILES]

@@ -54,7 +54,7 @@ class Live:
     def ended(self, trial: Trial) -> None:
         """One more trial; its line stays."""
         self._rank(trial)
-        said = trial.error if trial.error else f"{self.sweep.metric} {value(self.sweep.metric, trial.figure)}"
+        said = trial.error if trial.error else f"{self.sweep.metric} {quantity(self.sweep.metric, trial.figure)}"
         named = ", ".join(f"{name}={given}" for name, given in short(trial.values, self.sweep).items())
         self.bar.advance(self.task)
         done = f"{self.bar.tasks[0].completed:g}/{self.total}"
@@ -68,7 +68,7 @@ class Live:
     def _rank(self, trial: Trial) -> None:
         self.best = best(self.sweep, [*([self.best] if self.best else []), trial])
         if self.best:
-            self.bar.update(self.task, description=f"best {value(self.sweep.metric, self.best.figure)}")
+            self.bar.update(self.task, description=f"best {quantity(self.sweep.metric, self.best.figure)}")
 
 
 def console(file: Any = None) -> Console:
@@ -95,28 +95,37 @@ def short(values: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
 
 
 def value(metric: str, figure: float | int | None) -> str:
-    """A figure in percent if it is a share; anything else as it is."""
+    """A figure as a table has it: a share in percent, a count as it is."""
     if figure is None:
         return ABSENT
-    return f"{100 * figure:.2f}" if metric.rpartition("/")[2] in METRICS and "count/" not in metric else f"{figure:g}"
+    return f"{100 * figure:.2f}" if logged.share(metric) else str(figure)
+
+
+def quantity(metric: str, figure: float | int | None) -> str:
+    """A figure with its unit."""
+    return value(metric, figure) + (" %" if logged.share(metric) and figure is not None else "")
 
 
 def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
     """Print every trial that ended, the best first."""
-    names = [sweep.metric, *(name for name in BESIDE if name != sweep.metric)]
+    metric = sweep.metric
+    beside = [name for name in BESIDE if name != metric]
     trials = ranked(sweep, (one for one in record.trials if one.status != "started"))
+    found = [figures(record, trial) for trial in trials]
+    bounds = [interval(metric, of) for of in found]
+    bounded = any(bound != ABSENT for bound in bounds)
     made = Table(title=Text(title), title_justify="left", caption_justify="left")
-    made.caption = f"by {sweep.metric}, in percent; with its 95 % interval over images; * best"
+    unit = "in percent" if logged.share(metric) else "a count, the others in percent"
+    made.caption = f"by {metric}, {unit}{'; with its 95 % interval over images' if bounded else ''}; * best"
     made.add_column("Trial", justify="right")
     for name in short(sweep.parameters, sweep):
         made.add_column(Text(name), justify="right", overflow="fold")
-    for name in (*names[:1], "95 %", *names[1:]):
+    for name in (metric, *(["95 %"] if bounded else []), *beside):
         made.add_column(Text(COLUMNS.get(name, name)), justify="right", no_wrap=True)
-    for place, trial in enumerate(trials):
-        found = figures(record, trial)
-        cells = [value(name, found.get(name)) for name in names]
-        cells[0] += "*" if place == 0 and trial.figure is not None else " "
-        cells.insert(1, interval(sweep.metric, found))
+    for place, (trial, of, bound) in enumerate(zip(trials, found, bounds, strict=True)):
+        star = "*" if place == 0 and trial.figure is not None else " "
+        cells = [value(metric, of.get(metric)) + star, *([bound] if bounded else [])]
+        cells += [value(name, of.get(name)) for name in beside]
         if trial.error:
             cells = ["failed", *[ABSENT] * (len(cells) - 1)]
         made.add_row(str(trial.number), *(Text(str(one)) for one in short(trial.values, sweep).values()), *cells)
@@ -128,7 +137,7 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
 
 
 def interval(metric: str, found: Mapping[str, float | int]) -> str:
-    """The 95 % interval of a figure."""
+    """The 95 % interval of a figure, in percent."""
     profile, _, name = metric.rpartition("/")
     low, high = (found.get("/".join(filter(None, (profile, end, name)))) for end in ("low", "high"))
     return ABSENT if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"

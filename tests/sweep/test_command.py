@@ -35,7 +35,8 @@ if (sweep / f"wait-{folder.name}").exists():
 figure = {"value": p / k, "low": p / k - 0.01, "high": p / k + 0.01, "count": 3}
 metrics = {} if (sweep / f"blind-{folder.name}").exists() else {"f1_iou": figure}
 folder.mkdir(parents=True)
-summary = {"explainers": {"msea_arc": {"corrected": metrics}}, "samples": {"scored": 3}}
+profiles = {"corrected": metrics, "reference": {"f1_iou": {**figure, "count": 7}}}
+summary = {"explainers": {"msea_arc": profiles}, "captions": {"rouge_l": figure}, "samples": {"scored": 3}}
 (folder / "summary.json").write_text(json.dumps(summary))
 '''
 GRID = {"k": {"values": [1, 2, 4]}, "p": {"values": [0.5, 0.8]}}
@@ -76,7 +77,7 @@ def test_every_combination_is_a_trial_and_the_table_has_the_best_first(
     assert [trial["figure"] for trial in trials(out)] == [0.5, 0.8, 0.25, 0.4, 0.125, 0.2]
     said, complaint = capsys.readouterr()
     assert "no page: " in complaint, "these trials are no runs"
-    assert "6/6 trial 5: f1_iou 20.00 (k=4, p=0.8)" in said
+    assert "6/6 trial 5: f1_iou 20.00 % (k=4, p=0.8)" in said
     table = [line.split("│")[1:-1] for line in said.splitlines() if line.startswith("│")]
     cells = [[cell.strip() for cell in line] for line in table]
     assert [line[0] for line in cells] == ["1", "0", "3", "2", "5", "4"]
@@ -88,6 +89,29 @@ def test_every_combination_is_a_trial_and_the_table_has_the_best_first(
         ("0", "1", "0.5"),
         ("1", "1", "0.8"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown", "unit"),
+    [
+        ("captions/rouge_l", "50.00", "in percent"),
+        ("reference/count/f1_iou", "7", "a count, the others in percent"),
+        ("samples/scored", "3", "a count, the others in percent"),
+    ],
+)
+def test_every_figure_is_shown_by_its_unit(
+    metric: str,
+    shown: str,
+    unit: str,
+    sweep: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert sweep("--trials", "1", metric={"name": metric, "goal": "maximize"}) == 0
+    said = capsys.readouterr().out
+    assert f"trial 0: {metric} {shown}{' %' if unit == 'in percent' else ''} (k=1, p=0.5)" in said
+    (line,) = (line.split("│")[1:-1] for line in said.splitlines() if line.startswith("│"))
+    assert [cell.strip() for cell in line] == ["0", "1", "0.5", f"{shown}*", "50.00", "–", "–"]
+    assert f"by {metric}, {unit}; * best" in said
 
 
 def test_a_failed_trial_is_on_record_and_is_all_that_is_tried_again(

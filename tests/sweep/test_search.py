@@ -110,4 +110,6 @@ def test_the_names_of_figures_are_all_that_a_run_logs() -> None:
     summary = summarise(made, list(made), EXPLAINERS, "hanta")
     unseen = {f"captions/{name}" for name in text.METRICS} - {f"captions/{name}" for name in summary["captions"]}
     for explainer in EXPLAINERS:
-        assert set(logged.figures(summary, explainer)) == logged.names() - unseen
+        figures = logged.figures(summary, explainer)
+        assert set(figures) == logged.names() - unseen
+        assert all(0 <= value <= 1 if logged.share(name) else isinstance(value, int) for name, value in figures.items())
