@@ -2,12 +2,11 @@
 
     python -m pipeline.outputs.dashboard --project P [--entity E] [--out FILE]
 
-Wants the extra `dashboard`. Without a login, or with WANDB_MODE=offline, what would be made is written to FILE instead.
+Wants the extra `dashboard`. Without a login, or offline, what would be made is written to FILE instead.
 Exit status 0: made, or written; 1: W&B refused, in one line; 2: the command is wrong.
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -20,13 +19,17 @@ from pipeline.outputs.service import reason
 MISSING = "wandb-workspaces is missing; it comes with the extra `dashboard`: pip install -e '.[dashboard]'"
 
 
-def authenticated() -> bool:
-    """Whether there is a login; nobody is asked for one. Raises what W&B says of one that it refuses."""
+def obstacle() -> str | None:
+    """Why nothing can be made at W&B now, and what it would take; None where there is a login that it accepts.
+
+    Nobody is asked for a login. Raises what W&B says of one that it refuses.
+    """
     import wandb
 
-    wandb.setup(settings=wandb.Settings(silent=True))
-    offline = os.environ.get("WANDB_MODE") in ("offline", "dryrun", "disabled")
-    return not offline and wandb.login(prompt=False, verify=True)
+    mode = wandb.setup(settings=wandb.Settings(silent=True)).settings.mode
+    if mode in ("offline", "dryrun", "disabled"):
+        return f"W&B's mode is {mode} (by WANDB_MODE or its settings); online"
+    return None if wandb.login(prompt=False, verify=True) else "not logged in to W&B; with a login"
 
 
 def make(project: str, entity: str | None) -> None:
@@ -80,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         return said(MISSING, 2)
     try:
-        if authenticated():
+        missing = obstacle()
+        if missing is None:
             make(given.project, given.entity)
             return 0
         made, path = specification(given.project, given.entity or ""), given.out
@@ -88,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_json(path, made)
     except Exception as error:  # whatever W&B, the network or the disk has to say
         return said(reason(error), 1)
-    print(f"not logged in to W&B; with a login this would be made in {given.entity or 'its entity'}/{given.project}:")
+    print(f"{missing} this would be made in {given.entity or 'the entity of the login'}/{given.project}:")
     print(describe(made))
     print(f"specification: {path}")
     return 0

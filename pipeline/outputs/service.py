@@ -63,5 +63,18 @@ def _let_go() -> None:
 def reason(error: Exception) -> str:
     """An error in one printable line without the key; what a server answered may stand in it."""
     text = printable(f"{type(error).__name__}: {error}").strip()
-    key = os.environ.get("WANDB_API_KEY")
-    return text.replace(key, "***") if key else text
+    for key in keys():
+        text = text.replace(key, "***")
+    return text
+
+
+def keys() -> set[str]:
+    """Every key that W&B may log in with: that of the environment, of its settings or the login, of a netrc file."""
+    found = {os.environ.get("WANDB_API_KEY")}
+    with suppress(Exception):  # what cannot be read is not sent to anyone
+        from wandb.sdk import wandb_setup
+        from wandb.sdk.lib import wbauth
+
+        known = wandb_setup.singleton().settings
+        found |= {known.api_key, wbauth.read_netrc_auth(host=known.base_url)}
+    return {key for key in found if key}

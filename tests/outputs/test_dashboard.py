@@ -30,7 +30,8 @@ class Server(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}") if self.asked else {}
         status = getattr(self.server, "status")  # noqa: B009
-        answer = {"data": self.answer(body)} if status == 200 else {"errors": [{"message": "user is not logged in"}]}
+        refused = {"errors": [{"message": f"user is not logged in with {CANARY}"}]}
+        answer = {"data": self.answer(body)} if status == 200 else refused
         sent = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -81,26 +82,55 @@ def command(home: Path, server: ThreadingHTTPServer | None, **env: str) -> subpr
     return subprocess.run(args, cwd=home, env=env, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("env", [{}, {"WANDB_MODE": "offline", "WANDB_API_KEY": CANARY}])
-def test_without_a_login_the_specification_is_written(env: dict[str, str], tmp_path: Path) -> None:
+def netrc(home: Path, server: ThreadingHTTPServer | None) -> None:
+    """Leave the canary where `wandb login` leaves a key."""
+    port = server.server_port if server else 9
+    (home / ".netrc").write_text(f"machine 127.0.0.1:{port}\n  login user\n  password {CANARY}\n")
+
+
+@pytest.mark.parametrize(
+    ("env", "settings", "why"),
+    [
+        ({}, "", "not logged in to W&B; with a login this would be made in the entity of the login/P:"),
+        ({"WANDB_MODE": "offline"}, "", "W&B's mode is offline (by WANDB_MODE or its settings); online this would"),
+        (
+            {"WANDB_API_KEY": CANARY},
+            "mode = disabled",
+            "W&B's mode is disabled (by WANDB_MODE or its settings); online",
+        ),
+    ],
+)
+def test_without_a_login_or_offline_the_specification_is_written(
+    env: dict[str, str], settings: str, why: str, tmp_path: Path
+) -> None:
+    if env:
+        netrc(tmp_path, None)
+    if settings:
+        (tmp_path / ".config" / "wandb").mkdir(parents=True)
+        (tmp_path / ".config" / "wandb" / "settings").write_text(f"[default]\n{settings}\n")
     done = command(tmp_path, None, **env)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "runs" / "dashboard-P.json").read_text()
     made = json.loads(text)
     assert made["workspace"]["project"] == made["report"]["project"]["name"] == "P"
-    for named in ("not logged in", "workspace 'Explainers': Figures (5)", "report 'Explainers compared'", "P.json"):
+    for named in (why, "workspace 'Explainers': Figures (5)", "report 'Explainers compared'", "P.json"):
         assert named in done.stdout
     assert CANARY not in text + done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("status", [400, 401])
-def test_a_wrong_key_is_one_line_without_the_key(status: int, server: ThreadingHTTPServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("status", "env"), [(400, {"WANDB_API_KEY": CANARY}), (401, {})], ids=["variable", "netrc"])
+def test_a_wrong_key_is_one_line_without_the_key(
+    status: int, env: dict[str, str], server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
     server.status = status  # type: ignore[attr-defined]
-    done = command(tmp_path, server, WANDB_API_KEY=CANARY)
+    if not env:
+        netrc(tmp_path, server)
+    done = command(tmp_path, server, **env)
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "AuthenticationError" in line
+    assert "logged in with ***" in line
     assert CANARY not in line
     assert not (tmp_path / "runs").exists()
 
