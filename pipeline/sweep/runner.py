@@ -98,8 +98,8 @@ class Runner:
 
 def arguments_of(trial: Trial, options: Sequence[str], record: Record) -> list[str]:
     """The arguments of one run; later ones win. Unless the sweep or its options say otherwise, trials share a cache,
-    draw few pictures, which would take a third of their time, and leave W&B alone."""
-    defaults = [f"--cache={record.folder / 'cache'}", "--figures=2", "--wandb.mode=disabled"]
+    keep few pictures and draw none, which would take a third of their time, and leave W&B alone."""
+    defaults = [f"--cache={record.folder / 'cache'}", "--figures=2", "--panels=0", "--wandb.mode=disabled"]
     given = [f"--{name}={cli.plain(value)}" for name, value in trial.values.items()]
     return [*defaults, *given, *options, f"--run_dir={record.run_dir(trial.number)}"]
 

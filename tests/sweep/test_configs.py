@@ -13,7 +13,7 @@ from pipeline.sweep.command import count
 from pipeline.sweep.record import Record, Trial
 
 SWEEPS = sorted((Path(__file__).resolve().parents[2] / "configs" / "sweep").glob("*.yaml"))
-GIVEN = ("run_dir", "wandb", "cache", "figures")
+GIVEN = ("run_dir", "wandb", "cache", "figures", "panels")
 """What the sweep here gives beside the parameters."""
 
 
