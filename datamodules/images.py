@@ -24,7 +24,7 @@ PROMPT = "Write a one-sentence caption for this image:"
 
 @dataclass(frozen=True)
 class File:
-    """A picture's file. name: its path below the folder that all have in common. digest: sha256; "" if unreadable."""
+    """A picture's file. name: its path below the folder that all have in common. digest: sha256; "" if it is gone."""
 
     key: str
     name: str
@@ -81,7 +81,8 @@ class ImagesDataModule(SampleDataModule):
 
 
 def find(paths: Sequence[str]) -> list[File]:
-    """The files that the paths mean, each once, in the order of their names. ValueError where a path means none."""
+    """The files that the paths mean, each once, in the order of their names. Raises ValueError where a path means none,
+    MachineError where a file cannot be read."""
     found: set[Path] = set()
     for text in paths:
         path = Path(text).expanduser()
@@ -109,10 +110,12 @@ def _straight(path: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
+    """sha256 of a file; "" where there is none any more. Raises MachineError where it is there but cannot be read."""
     try:
         with open(path, "rb") as file:
             return file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except OSError as error:
+        excuse(error, path)
         return ""
 
 

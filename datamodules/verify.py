@@ -1,6 +1,7 @@
 """Every byte of a folder of shards against its manifest:  python -m datamodules.verify DIR
 
-One line for each finding, with shard and key; exit status 1 where there is any, 2 where there is no readable manifest.
+One line for each finding, with shard and key; exit status 1 where there is any, 2 where there is no readable manifest,
+5 where this machine cannot read a shard (a failing disk, a stale mount, no permission), which says nothing about it.
 """
 
 import argparse
@@ -10,9 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
 
+from datamodules.faults import MachineError, excuse
 from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
 from datamodules.printable import describe, printable
 from datamodules.shards import walk
+
+UNREADABLE = 5
+"""The exit status where this machine is at fault, as that of a run."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -28,8 +33,12 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{printable(str(error))}\n")
         return 2
     count = 0
-    for count, finding in enumerate(findings(manifest, folder), 1):  # noqa: B007
-        print(finding)
+    try:
+        for count, finding in enumerate(findings(manifest, folder), 1):  # noqa: B007
+            print(finding)
+    except MachineError as error:
+        sys.stderr.write(f"{error.line}; mend that, and verify again\n")
+        return UNREADABLE
     whole = f"{len(manifest.samples)} samples in {len(manifest.shards)} shards"
     print(f"{whole}: {f'{count} findings' if count else 'every byte as the manifest says'}")
     return 1 if count else 0
@@ -38,7 +47,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def findings(manifest: Manifest, folder: Path) -> Iterator[str]:
     """A line for everything in which shards and manifest differ: `shard: key: reason`, the key `-` where there is none.
 
-    Each line is printable text, whatever the shards hold.
+    Each line is printable text, whatever the shards hold. Raises MachineError where a shard cannot be read.
     """
     wanted: dict[str, dict[str, Member]] = {shard.name: {} for shard in manifest.shards}
     for entry in manifest.samples:
@@ -52,18 +61,18 @@ def findings(manifest: Manifest, folder: Path) -> Iterator[str]:
 
 
 def in_shard(path: Path, shard: Shard, wanted: Mapping[str, Member]) -> Iterator[str]:
-    """What is wrong with one shard."""
-    if not path.is_file():
-        yield "-: there is no such shard"
-        return
-    size = path.stat().st_size
-    with open(path, "rb") as whole:
-        digest = file_digest(whole, "sha256").hexdigest()
-    if (size, digest) != (shard.size, shard.sha256):
-        yield f"-: {size} bytes and sha256 {digest[:12]}, the manifest says {shard.size} and {shard.sha256[:12]}"
+    """What is wrong with one shard. Raises MachineError where it cannot be read."""
     left, at, placed = dict(wanted), "", True
     order = iter(dict.fromkeys(name.rpartition(".")[0] for name in wanted))
     try:
+        if not path.is_file():
+            yield "-: there is no such shard"
+            return
+        size = path.stat().st_size
+        with open(path, "rb") as whole:
+            digest = file_digest(whole, "sha256").hexdigest()
+        if (size, digest) != (shard.size, shard.sha256):
+            yield f"-: {size} bytes and sha256 {digest[:12]}, the manifest says {shard.size} and {shard.sha256[:12]}"
         with open(path, "rb") as whole, tarfile.open(fileobj=whole, mode="r:") as tar:
             for info in walk(tar):
                 key, _, suffix = info.name.rpartition(".")
@@ -85,6 +94,7 @@ def in_shard(path: Path, shard: Shard, wanted: Mapping[str, Member]) -> Iterator
                 elif digest != member.sha256:
                     yield f"{key}: member {suffix} has not the sha256 that the manifest says"
     except Exception as error:  # a damaged tar can raise anything; whatever it is, it is a finding
+        excuse(error, path)
         yield f"-: the shard is damaged: {describe(error)}"
     for name in left:
         key, _, suffix = name.rpartition(".")

@@ -17,6 +17,7 @@ from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from datamodules.base import SampleDataModule
+from datamodules.faults import MachineError
 from datamodules.printable import printable
 from pipeline import arguments, launch
 from pipeline.arguments import UsageError
@@ -169,7 +170,8 @@ class Job:
     stems: dict[str, str]
 
     def build(self) -> tuple[Trainer, VLM, SampleDataModule, dict[str, Explainer]]:
-        """Trainer, model (not loaded), data and explainers; UsageError where a value is refused."""
+        """Trainer, model (not loaded), data and explainers. Raises UsageError where a value is refused, MachineError
+        where data cannot be read."""
         explainers = {}
         for name, cls in self.classes.items():
             try:
@@ -181,6 +183,8 @@ class Job:
         try:
             made = self.parser.instantiate_classes(config)
         except ValueError as error:  # of all types that were tried; its cause is what the constructor said
+            if isinstance(error.__cause__, MachineError):
+                raise error.__cause__ from error
             raise UsageError(error.__cause__ or error) from error
         try:
             trainer = launch.trainer(vars(made.trainer))

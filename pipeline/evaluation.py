@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -73,6 +73,8 @@ class Evaluation:
             }
         except (UsageError, MisconfigurationException, ValueError, LookupError, TypeError, OSError) as error:
             fail(error)
+        except MachineError as error:
+            unreadable(error)
         names = [job.stems["vlm"], job.stems["data"]]
         default = Path("runs") / "-".join([*names, fingerprints.digest(self.mark)[:8]])
         self.run_dir = Path(self.config.run_dir or default)
@@ -92,7 +94,7 @@ class Evaluation:
                     where = error.filename or self.run_dir
                     fail(f"{where}: {error.strerror}; mend that, then the same command resumes", NO_STORAGE)
                 if isinstance(error, MachineError):
-                    fail(f"{error.line}; mend that, then the same command resumes", NO_STORAGE)
+                    unreadable(error)
                 raise
             finally:
                 if dist.is_available() and dist.is_initialized():
@@ -225,6 +227,11 @@ class Evaluation:
                 self.vlm.admit(explainer.scales, explainer.windows)
             except ValueError as error:
                 raise UsageError(f"--vlm.{error} (--explainer.{name})") from error
+
+
+def unreadable(error: MachineError) -> NoReturn:
+    """Leave because of what this machine cannot read."""
+    fail(f"{error.line}; mend that, then the same command resumes", NO_STORAGE)
 
 
 def tell(message: str) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import shards
+from datamodules import images, shards
 from datamodules.demo import MANIFEST
 from datamodules.manifest import Manifest
 from pipeline import cli, evaluation
 from pipeline.outputs import records
 from pipeline.outputs.records import Row, RowWriter, encode, read_rows
-from tests.datamodules.damage import offset
+from tests.datamodules.damage import Failing, offset
 from tests.test_run import ENV, ROOT, command
 
 ROW = Row("first", 0, error="ValueError: none")
@@ -109,6 +109,18 @@ def test_data_that_the_machine_cannot_read_end_the_run_and_stay_open(
     assert [head.error for head in read_rows(tmp_path).heads.values()] == [None, None]
     assert run(capsys, tmp_path, "--data.num_workers", workers)[0] == 0
     assert len(read_rows(tmp_path)) == 4
+
+
+def test_pictures_that_the_machine_cannot_read_end_the_run_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(b"")
+    monkeypatch.setattr(images, "open", lambda path, _: Failing(path, 0, errno.ESTALE), raising=False)
+    status, said = run(capsys, tmp_path / "run", "--data", "images", f"--data.paths={picture}")
+    wanted = f"run_eval.py: error: {picture}: Stale file handle; mend that, then the same command resumes"
+    assert (status, said) == (5, wanted)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_in_the_way_of_the_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,35 @@
 """Ways to damage a shard, and bytes that are meant to harm."""
 
 import io
+import os
 import struct
 import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+
+class Failing(io.FileIO):
+    """A file that can be read up to a place, and no further."""
+
+    def __init__(self, path: Path, end: int, number: int) -> None:
+        super().__init__(path)
+        self.end, self.number = end, number
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As a file does, or an OSError."""
+        self._check()
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """As a file does, or an OSError."""
+        self._check()
+        return super().readinto(buffer)
+
+    def _check(self) -> None:
+        if self.tell() >= self.end:
+            raise OSError(self.number, os.strerror(self.number))
 
 
 def offset(shard: Path, member: str) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from datamodules.manifest import Entry, Manifest, Member, Shard
 from datamodules.sample import Sample
 from datamodules.shards import read
 from tests.datamodules.builder import build
-from tests.datamodules.damage import cut, offset, overwrite, png, rewrite
+from tests.datamodules.damage import Failing, cut, offset, overwrite, png, rewrite
 
 COUNT, SHARD = 8, "toy-00000.tar"
 
@@ -245,20 +245,6 @@ def test_a_header_of_absurd_size_is_the_shards_fault(data: tuple[Manifest, Path]
     info.type, info.size = kind, 1 << (62 if kind == tarfile.REGTYPE else 45)
     overwrite(data[1], offset(data[1], "0001.json")[0], info.tobuf(tarfile.GNU_FORMAT))
     check(*data, dict.fromkeys([1, 2, 3], ""))
-
-
-class Failing(io.FileIO):
-    """A file that can be read up to a place, and no further."""
-
-    def __init__(self, path: Path, end: int, number: int) -> None:
-        super().__init__(path)
-        self.end, self.number = end, number
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As a file does, or an OSError."""
-        if self.tell() >= self.end:
-            raise OSError(self.number, os.strerror(self.number))
-        return super().read(size)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])

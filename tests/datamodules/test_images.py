@@ -16,7 +16,7 @@ from datamodules.faults import MachineError
 from datamodules.images import PROMPT, ImagesDataModule
 from datamodules.sample import Sample
 from tests.datamodules import published
-from tests.datamodules.damage import png
+from tests.datamodules.damage import Failing, png
 
 
 @pytest.fixture
@@ -167,6 +167,26 @@ def test_nothing_is_refused(folder: Path, paths: Any) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no picture in"):
         ImagesDataModule(str(tmp_path))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_pictures_that_the_machine_cannot_read_are_no_data(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Their digest would be that of pictures which are not there."""
+    monkeypatch.setattr(images, "open", lambda path, _: Failing(path, 0, number), raising=False)
+    with pytest.raises(MachineError, match=rf"a\.jpg: {os.strerror(number)}$"):
+        ImagesDataModule(f"{folder}/a.jpg")
+
+
+def test_a_picture_that_goes_before_it_is_read_is_quarantined(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: Path, _: str) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "open", gone, raising=False)
+        data = ImagesDataModule(f"{folder}/a.jpg")
+    assert [sample.error for sample in samples(data)] == ["a.jpg: the file has changed since the run began"]
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.ESTALE, "Stale file handle"), MemoryError()])

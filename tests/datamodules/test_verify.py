@@ -1,14 +1,17 @@
 """Every kind of damage is a finding that names shard and key."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from datamodules import verify
 from datamodules.verify import main
 from tests.datamodules.builder import build
-from tests.datamodules.damage import cut, offset, overwrite, rewrite
+from tests.datamodules.damage import Failing, cut, offset, overwrite, rewrite
 
 SHARD = "toy-00000.tar"
 
@@ -109,6 +112,34 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path, capsys: pytest.CaptureF
     build(tmp_path, 8)
     rewrite(tmp_path / SHARD, lambda members: members.append(("../../x\x1b]0;owned\x07.json", b"{}")))
     check(tmp_path, capsys, ["-: ", "../../x ]0;owned : member json is not listed"])
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("opened", [0, 1], ids=["hash", "tar"])
+def test_a_machine_that_fails_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], opened: int, number: int
+) -> None:
+    """Neither where the whole shard is hashed nor where its members are read."""
+    build(tmp_path, 8)
+    ends = iter([1 << 40] * opened + [offset(tmp_path / SHARD, "0001.png")[0]] * 2)
+    monkeypatch.setattr(verify, "open", lambda path, _: Failing(path, next(ends), number), raising=False)
+    assert main([str(tmp_path)]) == 5
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"{tmp_path / SHARD}: {os.strerror(number)}; mend that, and verify again\n"
+
+
+def test_a_shard_that_may_not_be_looked_at_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(tmp_path, 8)
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert main([str(tmp_path)]) == 5
+    assert f"{SHARD}: Permission denied" in capsys.readouterr().err
 
 
 def test_no_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
