@@ -19,7 +19,7 @@ import numpy as np
 from metrics import matching
 from metrics.base import Box, Evidence
 from metrics.entries import Absent, Entries, Object, Share
-from metrics.pixels import WHOLE, Maps, Mask, decode
+from metrics.pixels import WHOLE, Maps, Mask, below, decode
 from metrics.words import FUNCTION, NOUN, Plain, Tagger, Word
 
 Profile = Literal["corrected", "reference"]
@@ -133,8 +133,8 @@ def _shares(maps: Maps, words: Sequence[Word], chosen: Sequence[bool], threshold
     shares = []
     for index, word in enumerate(words):
         if chosen[index]:
-            below = [int(np.count_nonzero(maps.maps[token] < threshold)) for token in word.tokens]
-            shares.append(Share(index, sum(count / maps.maps[0].size for count in below) / len(below)))
+            found = [below(maps.maps[token], threshold) for token in word.tokens]
+            shares.append(Share(index, sum(found) / len(found)))
     return tuple(shares)
 
 

@@ -51,6 +51,11 @@ def otsu(map: UInt8[np.ndarray, "height width"]) -> float:
     return float(cv2.threshold(np.ascontiguousarray(map), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0])
 
 
+def below(map: UInt8[np.ndarray, "rows cols"], threshold: float) -> float:
+    """Share of the cells below a threshold."""
+    return int(np.count_nonzero(map < threshold)) / map.size
+
+
 @dataclass(frozen=True, eq=False)
 class Placed:
     """One map at image resolution. values: inside the grid's box and the image; there = where they lie in the image."""
@@ -64,7 +69,7 @@ class Placed:
 
     @cached_property
     def foreground(self) -> Bool[np.ndarray, "inside_height inside_width"]:
-        return self.values > self.threshold
+        return self.values > int(self.threshold)  # bytes with bytes: ten times as fast as with a float
 
     @cached_property
     def foreground_area(self) -> int:

@@ -14,6 +14,7 @@ from datamodules.sample import Sample
 from metrics.base import Box
 from metrics.entries import Entries
 from metrics.pixels import decode
+from metrics.words import plain
 from pipeline.outputs.kept import Maps
 from pipeline.outputs.panel import COLOUR_MAP, Column, Panel, colour, draw_panel
 from pipeline.outputs.records import Row, Spoken
@@ -68,10 +69,12 @@ def shown(row: Row, limit: int = 5) -> list[Shown]:
 
 
 def phrase(words: Sequence[Spoken], at: int, category: str) -> Spoken:
-    """The words from `at` on that spell `category`, as one; the word at `at` where they do not ("light")."""
-    names = category.split()
+    """The words from `at` on that spell `category`, inflected as there or not, as one; the word at `at` where they do
+    not ("light")."""
+    names = [plain(name) for name in category.split()]
     taken = words[at : at + len(names)]
-    if not names or [word.lemma for word in taken] != names:
+    spelt = [name in (word.lemma, plain(word.text.strip())) for name, word in zip(names, taken, strict=False)]
+    if not names or len(taken) < len(names) or not all(spelt):
         return words[at]
     tokens = sum(word.n_tokens for word in taken)
     return Spoken(" ".join(word.text.strip() for word in taken), "noun", category, words[at].first_token, tokens)

@@ -71,6 +71,20 @@ def test_shown_are_the_object_words_and_one_function_word_after_an_object():
     assert words[1].word == Spoken("traffic light", "noun", "traffic light", 5, 2)
 
 
+@pytest.mark.parametrize(
+    ("category", "tokens"),
+    [
+        *(("two men standing", 3), ("two man stand", 3), ("Two men", 2), ("t-shirt", 1)),
+        *(("two men standing by", 1), ("men standing", 1), ("", 1)),
+    ],
+)
+def test_a_phrase_is_known_by_its_words_or_their_lemmas(category: str, tokens: int):
+    lemmas = {" two": "two", " men": "man", " standing": "stand"}
+    words = [Spoken(text, "noun", lemma, at, 1) for at, (text, lemma) in enumerate(lemmas.items())]
+    assert draw.phrase(words, 0, category).n_tokens == tokens
+    assert draw.phrase([Spoken(" T-shirts", "noun", "tshirt", 0, 2)], 0, "t-shirt").n_tokens == 2
+
+
 def test_the_caption_is_whole_and_its_marks_are_the_words_shown():
     segments = draw.caption(ROW)
     assert "".join(text for text, _ in segments) == "".join(PIECES)

@@ -1,4 +1,5 @@
-"""What the gallery of a page loads: for each run an index of its samples, for each sample a file of its own.
+"""What the gallery of a page loads: for each run an index of its samples, for each sample a file of its own, and all
+texts once the reader searches them.
 
 A page opened from disk may fetch nothing, but it may add a script: each file hands its name and one JSON value to
 `seewhy`. Names are made of numbers, never of keys.
@@ -6,11 +7,12 @@ A page opened from disk may fetch nothing, but it may add a script: each file ha
 
 import base64
 import json
+import math
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,15 +21,26 @@ from matplotlib import colormaps
 from PIL import Image
 
 from metrics.entries import Entries
-from metrics.pixels import Maps, decode
+from metrics.pixels import Maps, below, decode
 from pipeline.outputs import kept
 from pipeline.outputs.draw import PROFILE, phrase
 from pipeline.outputs.kept import Kept
 from pipeline.outputs.panel import COLOUR_MAP
 from pipeline.outputs.records import Row
 from pipeline.outputs.report.read import Run, ordered
+from pipeline.outputs.report.style import short
 
 THUMB = 96
+SAID = 100
+"""So many characters of a caption stand in the list."""
+
+
+class Unit(NamedTuple):
+    """What a click on a word chooses: the word, or all words that name one object. words, tokens: which."""
+
+    words: range
+    tokens: range
+    category: str | None
 
 
 def write(folder: Path, name: str, run: Run) -> int:
@@ -36,68 +49,68 @@ def write(folder: Path, name: str, run: Run) -> int:
     shown = [key for key in run.keys if run.rows.heads[key].error is None and kept.whole(places[key])]
     target, explainers = folder / name, ordered(run)
     target.mkdir(parents=True)
-    briefs = []
+    briefs, texts = [], []
     for key in shown:
         row, sample = run.rows[key], kept.load(places[key])
         shutil.copyfile(sample.image, target / f"{row.index}.jpg")
         _thumb(sample.image, target / f"{row.index}.thumb.jpg")
         _put(target / f"{row.index}.js", f"{name}/{row.index}", detail(row, sample, explainers))
         briefs.append(brief(row, explainers))
+        texts.append(_text(row))
     categories = sorted({category for *_, objects in briefs for category, *_ in objects})
     numbers = {category: number for number, category in enumerate(categories)}
     for *_, objects in briefs:
         objects[:] = [[numbers[category], *figures] for category, *figures in objects]
     index = {"explainers": explainers, "scored": bool(run.summary["ground_truth"]), "categories": categories}
     _put(target / "index.js", f"{name}/index", index | {"samples": briefs, "colours": colours()})
+    _put(target / "texts.js", f"{name}/texts", texts)
     return len(shown)
 
 
 def brief(row: Row, explainers: Sequence[str]) -> tuple[int, str, str, int, list[list[Any]]]:
-    """Index, key, text, whether it names absent objects, and the objects that it names: category, and in thousandths
-    the IoU under each explainer."""
+    """Index, key, how the text begins, whether it names absent objects; and for each category that it names, how many
+    words do, and in thousandths the sum of their IoU under each explainer."""
     by_explainer = [_entries(row, name) for name in explainers]
-    objects = [
-        [same[0].category, *(round(1000 * entry.iou) for entry in same)]
-        for same in zip(*(entries.objects for entries in by_explainer), strict=True)
-    ]
+    named: dict[str, list[int]] = {}
+    for same in zip(*(entries.objects for entries in by_explainer), strict=True):
+        figures = [1, *(round(1000 * entry.iou) for entry in same)]
+        known = named.get(same[0].category, [0] * len(figures))
+        named[same[0].category] = [one + other for one, other in zip(known, figures, strict=True)]
     absent = bool(by_explainer and by_explainer[0].absent)
-    return row.index, row.key, (row.answer or {}).get("text", ""), int(absent), objects
+    return row.index, row.key, short(_text(row), SAID), int(absent), [[name, *named[name]] for name in named]
 
 
 def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
     """Everything that is shown of a sample.
 
-    words: text with its spaces, label, first token, tokens. objects: first word, words, category, and a list per
-    explainer of token, IoU, precision, recall and Otsu's threshold, the token that counts first; no list where the
-    object is absent. shares: word, and its share under each explainer. thresholds: the image's, for each explainer.
+    words: text with its spaces, kind (object, absent, else its label), number of its unit. units: first token, tokens,
+    category or None, and a list per explainer of token, least value that is foreground, and figures, the token that
+    counts first. Figures of an object are IoU, precision, recall; of a function word or punctuation the share below
+    the foreground, and that of the whole word where it has more tokens.
     maps: rows, columns and zlib of uint8 for each explainer.
     """
     pieces = row.answer["pieces"] if row.answer else []
-    words = [
-        ["".join(pieces[w.first_token : w.first_token + w.n_tokens]), w.label, w.first_token, w.n_tokens]
-        for w in row.spoken
-    ]
-    masks = {name: decode(rle) for name, rle in sample.masks.items()}
+    masks = {name: mask for name, rle in sample.masks.items() if (mask := decode(rle)).any()}
     placed = {name: Maps(sample.maps[name], sample.size) for name in explainers}
-    objects = []
-    for first, category in _matches(row):
-        spoken = phrase(row.spoken, first, category)
-        tokens = range(spoken.first_token, spoken.first_token + spoken.n_tokens)
-        count = sum(word.first_token in tokens for word in row.spoken)
-        mask = masks.get(category)
-        known = explainers if mask is not None and mask.any() else ()
-        figures = [_figures(placed[name], tokens, masks[category], sample) for name in known]
-        objects.append([first, count, category, figures])
+    words, units = [], []
+    for number, unit in enumerate(_units(row)):
+        for word in row.spoken[unit.words.start : unit.words.stop]:
+            kind = word.label if unit.category is None else "object" if unit.category in masks else "absent"
+            text = "".join(pieces[word.first_token : word.first_token + word.n_tokens])
+            words.append([text, kind, number])
+        if unit.category in masks:
+            shown = [_overlaps(unit, placed[name], masks[unit.category], sample) for name in explainers]
+        else:
+            shown = [_shares(unit, sample.maps[name], _entries(row, name)) for name in explainers]
+        units.append([unit.tokens.start, len(unit.tokens), unit.category, shown])
     return {
         "prompt": sample.prompt,
         "truth": list(sample.captions),
         "size": list(sample.size),
         "box": list(sample.box),
         "words": words,
-        "objects": objects,
-        "shares": _shares(row, explainers),
-        "thresholds": [_entries(row, name).threshold for name in explainers],
-        "masks": [[name, outline(mask)] for name, mask in masks.items() if mask.any()],
+        "units": units,
+        "masks": [[name, outline(mask)] for name, mask in masks.items()],
         "maps": [[*sample.maps[name].shape[1:], _packed(sample.maps[name])] for name in explainers],
     }
 
@@ -114,26 +127,46 @@ def outline(mask: Bool[np.ndarray, "height width"]) -> str:
     return "".join("M" + " ".join(f"{x},{y}" for x, y in line) + "Z" for line in lines)
 
 
-def _figures(maps: Maps, tokens: Sequence[int], mask: Bool[np.ndarray, "_ _"], sample: Kept) -> list[list[Any]]:
-    truth = int(np.count_nonzero(mask))
-    placed = {token: maps.placed(token, sample.box) for token in tokens}
-    found = [(token, *one.overlap(mask, truth), one.threshold) for token, one in placed.items()]
-    found.sort(key=lambda one: -one[1])  # stable: of equal ones the first counts, as in scoring
-    return [[token, *(round(float(np.nan_to_num(value)), 6) for value in figures)] for token, *figures in found]
-
-
-def _matches(row: Row) -> list[tuple[int, str]]:
-    """First word and category of each object that the caption names, also of absent ones, in order."""
+def _units(row: Row) -> list[Unit]:
+    """The words of an answer in order; those of a phrase that names an object, also an absent one, are together."""
     entries = next((_entries(row, name) for name in row.explainers), Entries())
-    present = {(entry.first, entry.category) for entry in entries.objects}
-    return sorted(present | {(entry.first, entry.category) for entry in entries.absent})
+    named = {entry.first: entry.category for entry in entries.objects}
+    named |= {entry.first: entry.category for entry in entries.absent}
+    units: list[Unit] = []
+    for at, word in enumerate(row.spoken):
+        if units and at < units[-1].words.stop:
+            continue
+        category = named.get(at)
+        spoken = word if category is None else phrase(row.spoken, at, category)
+        tokens = range(spoken.first_token, spoken.first_token + spoken.n_tokens)
+        count = sum(one.first_token in tokens for one in row.spoken)
+        units.append(Unit(range(at, at + count), tokens, category))
+    return units
 
 
-def _shares(row: Row, explainers: Sequence[str]) -> list[list[Any]]:
-    """Of function words and punctuation."""
-    columns = [_entries(row, name) for name in explainers]
-    found = zip(*((*entries.functions, *entries.punctuation) for entries in columns), strict=True)
-    return [[same[0].first, *(round(share.share, 6) for share in same)] for same in found]
+def _overlaps(unit: Unit, maps: Maps, mask: Bool[np.ndarray, "_ _"], sample: Kept) -> list[list[Any]]:
+    """Of each token its foreground, which lies above Otsu's threshold, against the mask; the best first."""
+    truth = int(np.count_nonzero(mask))
+    placed = {token: maps.placed(token, sample.box) for token in unit.tokens}
+    found = [[token, int(one.threshold) + 1, *one.overlap(mask, truth)] for token, one in placed.items()]
+    found.sort(key=lambda one: -one[2])  # stable: of equal ones the first counts, as in scoring
+    return [[*one[:2], *(0.0 if math.isnan(value) else round(value, 6) for value in one[2:])] for one in found]
+
+
+def _shares(unit: Unit, maps: UInt8[np.ndarray, "answer _ _"], entries: Entries) -> list[list[Any]]:
+    """Of each token the foreground by the image's threshold; of one that should point nowhere also what lies below."""
+    if entries.threshold is None:
+        return [[token, None] for token in unit.tokens]
+    found: list[list[Any]] = [[token, math.ceil(entries.threshold)] for token in unit.tokens]
+    for share in (*entries.functions, *entries.punctuation):
+        if share.first == unit.words.start:
+            whole = [round(share.share, 6)] if len(unit.tokens) > 1 else []
+            return [[*one, round(below(maps[one[0]], entries.threshold), 6), *whole] for one in found]
+    return found
+
+
+def _text(row: Row) -> str:
+    return str((row.answer or {}).get("text", ""))
 
 
 def _entries(row: Row, explainer: str) -> Entries:
@@ -152,7 +185,7 @@ def _packed(maps: UInt8[np.ndarray, "answer rows cols"]) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(maps).tobytes())).decode("ascii")
 
 
-def _put(path: Path, name: str, value: Mapping[str, Any]) -> None:
+def _put(path: Path, name: str, value: Mapping[str, Any] | Sequence[str]) -> None:
     """The value as a script; all in ASCII, so that no character of a caption can end or break it."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     path.write_text(f"seewhy({json.dumps(name)},{text});\n", encoding="ascii")

@@ -42,7 +42,7 @@ class Reader:
     """A tagger that knows a few words; the others are nouns. Words without an end are no work for it."""
 
     name = "reader"
-    KNOWN: Mapping[str, str] = dict.fromkeys(("a", "and", "the", "is", "that"), "DT") | dict.fromkeys(
+    KNOWN: Mapping[str, str] = dict.fromkeys(("a", "and", "another", "the", "is", "that"), "DT") | dict.fromkeys(
         ("sits", "looks", "by", "of", "in", "at", "not", "else", "there", "here", "green", "blue", "two", "whole"), "RB"
     )
 
@@ -70,7 +70,7 @@ SCENES = (
     Scene(
         "b", "Two cats and a skateboard, and nothing else of note in the whole picture.", ("cat", "skateboard", "tv")
     ),
-    Scene("c", "A cat looks at a dog that is not there.", ("cat",)),
+    Scene("c", "A cat looks at another dog that is not there.", ("cat",)),
     Scene("d", "Green and blue.", ("dog",)),
     Scene("e", "The skateboard of the dog.", ("dog", "skateboard")),
 )

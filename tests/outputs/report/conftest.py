@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.outputs.report import page
 from tests.outputs.report.built import HOSTILE, SCENES, Scene, run_folder
-from tests.outputs.report.reader import CHROMIUM, Watched, chromium
+from tests.outputs.report.reader import Watched, chromium, need
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +26,13 @@ def two(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with more samples than its list can show."""
+    folder = run_folder(tmp_path_factory.mktemp("many") / "run", SCENES[:1], again=40)
+    return page.make([folder], folder / "page")
+
+
+@pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each hostile text as key, caption, question, name of a mask that the caption has, and error."""
     scenes = [Scene(text, f"{text} a dog", ("dog", text.strip("\x00\x07\ud83d ")), asked=text) for text in HOSTILE]
@@ -36,10 +43,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; where there is none, or no driver, the test is skipped."""
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
+    """Chromium."""
+    need()
     with chromium() as opened:
         yield opened
 

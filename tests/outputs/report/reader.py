@@ -7,14 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from playwright.sync_api import sync_playwright
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+MISSING = "no chromium, chromium-browser or google-chrome on PATH: apt-get install chromium"
+
+
+def need() -> None:
+    """Skip the test where there is no browser; fail it if SEEWHY_REQUIRE_BROWSER is set."""
+    if CHROMIUM is None:
+        required = os.environ.get("SEEWHY_REQUIRE_BROWSER", "0") not in ("", "0")
+        (pytest.fail if required else pytest.skip)(MISSING)
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
     """The browser of the system, driven by playwright."""
-    from playwright.sync_api import sync_playwright
-
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=root)

@@ -1,29 +1,41 @@
-"""The picture of a page's gallery in the README.
+"""Pictures of a page as readers see it: its figures and its gallery, wide and narrow, on light and on dark ground.
 
-python -m tests.outputs.report.shot runs/demo/page/index.html assets/page.png
+python -m tests.outputs.report.shot runs/demo/page/index.html build/shots
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 from PIL import Image
 
 from tests.outputs.report.reader import chromium
 
+WIDTHS = {"wide": (1400, 790), "narrow": (400, 800)}
+SCHEMES = ("light", "dark")
+PARTS = ("figures", "gallery", "breakdowns")
 SAMPLE = 4
 
 
-def main(index: Path, picture: Path) -> None:
-    """1,400 x 790 pixels: the gallery with one sample, its first object chosen."""
+def main(index: Path, folder: Path) -> list[Path]:
+    """Every part at every width in every scheme; in the gallery the first object of one sample is chosen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 790}, color_scheme="light")
-        page.goto(index.resolve().as_uri())
-        page.locator("#list button").nth(SAMPLE).click()
-        page.locator("#gallery").evaluate("(node) => node.scrollIntoView()")
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=picture)
-    Image.open(picture).convert("RGB").save(picture, optimize=True)
+        for width, scheme in product(WIDTHS, SCHEMES):
+            size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
+            page = browser.new_page(viewport=size, color_scheme=scheme)
+            page.goto(index.resolve().as_uri())
+            page.locator("#list button").nth(SAMPLE).click()
+            for part in PARTS:
+                page.locator(f"#{part}").evaluate("(node) => node.scrollIntoView()")
+                page.wait_for_load_state("networkidle")
+                made.append(folder / f"{part}-{width}-{scheme}.png")
+                page.screenshot(path=made[-1])
+                Image.open(made[-1]).convert("RGB").save(made[-1], optimize=True)
+            page.close()
+    return made
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    print(*main(*map(Path, sys.argv[1:])), sep="\n")

@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
+from playwright.sync_api import expect
 
 from pipeline.outputs.report import gallery
 from pipeline.outputs.report.read import read_runs
 from tests.outputs.report.built import EXPLAINERS, SCENES
 from tests.outputs.report.reader import Watched
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)").expect
 
 
 def maps(read: Any) -> list[str]:
@@ -112,9 +110,79 @@ def test_the_list_is_filtered_and_sorted(watched: Watched, runs: list[Path]) -> 
     assert listed(read) == [SCENES[2].said]
     read.get_by_label("names an absent object").uncheck()
     read.get_by_label("find").fill("dog TRAFFIC")
-    assert listed(read) == [SCENES[0].said]
+    expect(read.locator("#list .said")).to_have_text([SCENES[0].said])
+    read.get_by_label("find").fill("whole picture")
+    expect(read.locator("#key")).to_have_text("b")
     read.get_by_label("find").fill("nowhere")
+    expect(read.locator("#count")).to_have_text("0 of 5")
     assert listed(read) == []
+    assert not read.locator("#sample").is_visible(), "no picture stands under what it is not of"
+    assert read.locator("#none").is_visible()
+    read.get_by_role("button", name="Clear them").click()
+    expect(read.locator("#count")).to_have_text("5 of 5")
+    assert read.locator("#sample").is_visible()
+    assert not read.locator("#none").is_visible()
+
+
+def test_what_is_not_in_another_run_is_not_shown_of_the_first(watched: Watched) -> None:
+    read = watched.ready()
+    read.get_by_label("run", exact=True).select_option(label="y")
+    expect(read.locator("#count")).to_have_text("6 of 6")
+    read.get_by_label("find").fill("A tv.")
+    expect(read.locator("#key")).to_have_text("f")
+    read.get_by_label("run", exact=True).select_option(label="x")
+    expect(read.locator("#count")).to_have_text("0 of 5")
+    assert not read.locator("#sample").is_visible()
+    read.get_by_label("run", exact=True).select_option(label="y")
+    expect(read.locator("#whole img")).to_have_attribute("src", "runs/1/5.jpg")
+    assert read.locator("#sample").is_visible()
+
+
+def test_a_category_stays_chosen_in_another_run_that_has_it(watched: Watched) -> None:
+    read = watched.ready()
+    read.get_by_label("run", exact=True).select_option(label="y")
+    read.get_by_label("category", exact=True).select_option(label="traffic light")
+    read.get_by_label("IoU of").select_option(label="tam")
+    read.get_by_label("run", exact=True).select_option(label="x")
+    expect(read.locator("#count")).to_have_text("1 of 5")
+    assert read.locator("#category option:checked").inner_text() == "traffic light"
+    assert read.locator("#by option:checked").inner_text() == "tam"
+    read.get_by_label("run", exact=True).select_option(label="y")
+    read.get_by_label("category", exact=True).select_option(label="tv")
+    read.get_by_label("run", exact=True).select_option(label="x")
+    expect(read.locator("#count")).to_have_text("5 of 5")
+    assert read.locator("#category option:checked").inner_text() == "any"
+
+
+def test_of_a_word_of_several_tokens_each_map_has_its_own_share(watched: Watched, runs: list[Path]) -> None:
+    """What stands under a map is counted in that map: cells that are faint when it is cut."""
+    read = watched.ready()
+    read.locator("#list button").nth(2).click()
+    expect(read.locator("#key")).to_have_text("c")
+    read.get_by_role("button", name="another", exact=True).click()
+    tokens = read.locator("#tokens button")
+    assert tokens.all_text_contents() == ["the first", "token 1", "token 2"]
+    read.get_by_label("cut at the threshold").check()
+    row = read_runs(runs)[0].rows["c"]
+    at = next(at for at, spoken in enumerate(row.spoken) if spoken.text.strip() == "another")
+    told = []
+    for number in (0, 1, 2):
+        tokens.nth(number).click()
+        figures = read.locator("#tiles .figures").all_text_contents()
+        told.append(figures)
+        faint = read.eval_on_selector_all(
+            "#tiles canvas",
+            """(all) => all.map((canvas) => {
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                return data.filter((value, place) => place % 4 === 3 && value === 40).length / (data.length / 4);
+            })""",
+        )
+        for name, text, below in zip(EXPLAINERS, figures, faint, strict=True):
+            entries = row.explainers[name]["corrected"]
+            whole = next(share.share for share in (*entries.functions, *entries.punctuation) if share.first == at)
+            assert text == f"{100 * below:.1f} % below the threshold, {100 * whole:.1f} % over the word's tokens"
+    assert told[0] == told[1]
+    assert told[1] != told[2]
 
 
 def test_a_word_that_names_an_absent_object_is_marked(watched: Watched) -> None:
@@ -163,3 +231,20 @@ def test_another_run_shows_the_same_sample(watched: Watched) -> None:
     expect(read.locator("#whole img")).to_have_attribute("src", "runs/1/1.jpg")
     assert read.locator("#key").inner_text() == "b"
     assert maps(read) != before
+
+
+def test_the_list_shows_the_sample_that_was_stepped_to_and_the_page_stays(browser: Any, many: Path) -> None:
+    for size in ({"width": 1400, "height": 700}, {"width": 400, "height": 800}):
+        opened = Watched(browser, many, viewport=size)
+        read = opened.ready()
+        read.locator("#next").scroll_into_view_if_needed()
+        before = read.evaluate("scrollY")
+        for _ in range(12):
+            read.locator("#next").click()
+        expect(read.locator("#where")).to_contain_text("sample 12")
+        assert read.evaluate("scrollY") == before
+        box, row = (read.locator(one).bounding_box() for one in ("#list", "#list [aria-current=true]"))
+        for side, length in (("x", "width"), ("y", "height")):
+            assert box[side] <= row[side] + 1
+            assert row[side] + row[length] <= box[side] + box[length] + 1
+        opened.close()

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.outputs.report.built import HOSTILE
 from tests.outputs.report.reader import Watched
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra dev)").expect
 
 
 def test_the_profile_is_switched_without_scripts_too(browser: Any, two: Path) -> None:

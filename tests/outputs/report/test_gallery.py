@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics.pixels import decode
+from metrics.entries import Entries, Share
+from metrics.pixels import Maps, decode
 from pipeline.outputs import kept
 from pipeline.outputs.report import gallery
 from pipeline.outputs.report.read import Run, read_runs
@@ -40,26 +41,43 @@ def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_sample_has_its_image_a_small_one_and_its_file(run: Run, written: Path) -> None:
-    expected = {f"{at}{end}" for at in range(len(SCENES)) for end in (".js", ".jpg", ".thumb.jpg")} | {"index.js"}
-    assert {path.name for path in written.iterdir()} == expected
+    expected = {f"{at}{end}" for at in range(len(SCENES)) for end in (".js", ".jpg", ".thumb.jpg")}
+    assert {path.name for path in written.iterdir()} == expected | {"index.js", "texts.js"}
     assert (written / "0.jpg").read_bytes() == (run.folder / "figures/0/image.jpg").read_bytes()
     assert max(Image.open(written / "0.thumb.jpg").size) <= gallery.THUMB
 
 
-def test_the_index_has_each_sample_with_its_objects(run: Run, written: Path) -> None:
+def test_the_index_has_each_sample_with_what_it_names(run: Run, written: Path) -> None:
     name, index = loaded(written / "index.js")
     assert name == "3/index"
     assert (index["explainers"], index["scored"]) == (list(EXPLAINERS), True)
     assert index["categories"] == sorted(index["categories"])
-    for number, key, text, absent, objects in index["samples"]:
+    for number, key, said, absent, named in index["samples"]:
         row = run.rows[key]
-        assert (number, text) == (row.index, SCENES[number].said)
+        assert number == row.index
+        assert said == SCENES[number].said
         entries = [row.explainers[name]["corrected"] for name in EXPLAINERS]
         assert absent == bool(entries[0].absent)
-        assert [index["categories"][one[0]] for one in objects] == [entry.category for entry in entries[0].objects]
-        for at, of in enumerate(entries):
-            assert [one[at + 1] for one in objects] == [round(1000 * entry.iou) for entry in of.objects]
+        expected: dict[str, list[float]] = {}
+        for same in zip(*(of.objects for of in entries), strict=True):
+            before = expected.setdefault(same[0].category, [0] * (1 + len(EXPLAINERS)))
+            figures = (1, *(round(1000 * entry.iou) for entry in same))
+            expected[same[0].category] = [one + other for one, other in zip(before, figures, strict=True)]
+        assert {index["categories"][category]: figures for category, *figures in named} == expected
     assert [one[3] for one in index["samples"]] == [0, 0, 1, 0, 0]
+    assert loaded(written / "texts.js") == ("3/texts", [scene.said for scene in SCENES])
+
+
+def test_a_category_named_twice_is_one_and_a_long_text_is_cut_in_the_index_alone(tmp_path: Path) -> None:
+    said = "A dog looks at a dog by the dog" + " and the whole green picture" * 8
+    (run,) = read_runs([run_folder(tmp_path / "run", [Scene("x", said, ("dog",))])])
+    gallery.write(tmp_path / "out", "0", run)
+    ((_, _, begins, _, named),) = loaded(tmp_path / "out/0/index.js")[1]["samples"]
+    assert [(category, count) for category, count, *_ in named] == [(0, 3)]
+    entries = run.rows["x"].explainers["tam"]["corrected"].objects
+    assert named[0][3] == sum(round(1000 * entry.iou) for entry in entries)
+    assert begins == said[: gallery.SAID - 1] + "…"
+    assert loaded(tmp_path / "out/0/texts.js")[1] == [said]
 
 
 @pytest.mark.parametrize("number", range(len(SCENES)))
@@ -69,27 +87,68 @@ def test_a_sample_has_the_figures_of_its_row_and_the_token_that_counts(run: Run,
     row = run.rows[SCENES[number].key]
     entries = [row.explainers[name]["corrected"] for name in EXPLAINERS]
     assert "".join(word[0] for word in sample["words"]) == SCENES[number].said
-    assert [word[1] for word in sample["words"]] == [word.label for word in row.spoken]
-    present = [one for one in sample["objects"] if one[3]]
-    assert [(one[0], one[2]) for one in present] == [(entry.first, entry.category) for entry in entries[0].objects]
-    assert [(one[0], one[2]) for one in sample["objects"] if not one[3]] == [tuple(one) for one in entries[0].absent]
-    for at, of in enumerate(entries):
-        for one, entry in zip(present, of.objects, strict=True):
-            assert one[3][at][0][1:4] == pytest.approx([entry.iou, entry.precision, entry.recall], abs=6e-5)
-            assert one[3][at][0][1] == max(figures[1] for figures in one[3][at])
+    units = {}
+    for at, (word, spoken) in enumerate(zip(sample["words"], row.spoken, strict=True)):
+        unit = sample["units"][word[2]]
+        assert word[1] == (spoken.label if unit[2] is None else "object" if len(unit[3][0][0]) > 2 else "absent")
+        assert spoken.first_token in range(unit[0], unit[0] + unit[1])
+        units.setdefault(word[2], (at, unit))
+    assert len(units) == len(sample["units"])
+    present = [(at, unit) for at, unit in units.values() if sample["words"][at][1] == "object"]
+    absent = [(at, unit) for at, unit in units.values() if sample["words"][at][1] == "absent"]
+    assert [(at, unit[2]) for at, unit in present] == [(entry.first, entry.category) for entry in entries[0].objects]
+    assert [(at, unit[2]) for at, unit in absent] == [tuple(one) for one in entries[0].absent]
+    for number_of, of in enumerate(entries):
+        for (_, unit), entry in zip(present, of.objects, strict=True):
+            found = unit[3][number_of]
+            assert found[0][2:] == pytest.approx([entry.iou, entry.precision, entry.recall], abs=6e-5)
+            assert found[0][2] == max(figures[2] for figures in found)
         shares = {share.first: share.share for share in (*of.functions, *of.punctuation)}
-        assert {one[0]: one[at + 1] for one in sample["shares"]} == pytest.approx(shares, abs=6e-5)
-        assert sample["thresholds"][at] == of.threshold
+        shown = {at: unit[3][number_of] for at, unit in units.values() if at in shares}
+        assert {at: found[0][-1] for at, found in shown.items()} == pytest.approx(shares, abs=6e-5)
+        for found in shown.values():
+            assert np.mean([one[2] for one in found]) == pytest.approx(found[0][-1], abs=2e-6)
+            assert {len(one) for one in found} == {3 if len(found) == 1 else 4}
 
 
-def test_a_phrase_is_one_object_with_the_tokens_of_all_its_words(written: Path) -> None:
+@pytest.mark.parametrize("number", range(len(SCENES)))
+def test_the_least_value_of_a_foreground_is_that_of_the_metric(run: Run, written: Path, number: int) -> None:
+    """What the page shows as foreground is what was scored, a value that equals the threshold included."""
+    _, sample = loaded(written / f"{number}.js")
+    known = kept.load(run.folder / "figures" / str(number))
+    for at, name in enumerate(EXPLAINERS):
+        placed = Maps(known.maps[name], known.size)
+        for _, _, category, shown in sample["units"]:
+            for token, least, *figures in shown[at]:
+                if len(figures) == 3:
+                    one = placed.placed(token, known.box)
+                    assert np.array_equal(one.values >= least, one.foreground), category
+                elif figures:
+                    assert (known.maps[name][token] < least).mean() == pytest.approx(figures[0], abs=6e-7)
+
+
+def test_a_cell_at_the_threshold_is_foreground_of_a_word_and_background_of_an_object(tmp_path: Path) -> None:
+    """Both maps are of two values, so that Otsu's threshold, which is the image's too, is the lower one."""
+    maps = np.full((2, 6, 8), 20, np.uint8)
+    maps[:, :3] = 200
+    unit, box = gallery.Unit(range(1), range(2), "dog"), (0.0, 0.0, 1.0, 1.0)
+    sample = kept.Kept(tmp_path, (6, 8), box, "", (), {}, {"cam": maps})
+    mask = np.zeros((6, 8), bool)
+    mask[:3] = True
+    assert gallery._overlaps(unit, Maps(maps, (6, 8)), mask, sample) == [[0, 21, 1, 1, 1], [1, 21, 1, 1, 1]]
+    entries = Entries(functions=(Share(0, 0.0),), threshold=20.0)
+    assert gallery._shares(unit, maps, entries) == [[0, 20, 0.0, 0.0], [1, 20, 0.0, 0.0]]
+    entries = Entries(functions=(Share(0, 0.5),), threshold=20.5)
+    assert gallery._shares(unit, maps, entries) == [[0, 21, 0.5, 0.5], [1, 21, 0.5, 0.5]]
+    assert gallery._shares(unit, maps, Entries()) == [[0, None], [1, None]], "no noun, no threshold"
+
+
+def test_a_phrase_is_one_unit_with_the_tokens_of_all_its_words(written: Path) -> None:
     _, sample = loaded(written / "0.js")
-    (light,) = (one for one in sample["objects"] if one[2] == "traffic light")
-    words = sample["words"][light[0] : light[0] + light[1]]
-    assert [word[0].strip() for word in words] == ["traffic", "light"]
-    tokens = {word[2] + k for word in words for k in range(word[3])}
-    assert len(tokens) == 3
-    assert {figures[0] for figures in light[3][0]} == tokens
+    number, light = next((number, unit) for number, unit in enumerate(sample["units"]) if unit[2] == "traffic light")
+    assert [word[0].strip() for word in sample["words"] if word[2] == number] == ["traffic", "light"]
+    assert light[1] == 3
+    assert {figures[0] for figures in light[3][0]} == set(range(light[0], light[0] + 3))
 
 
 def test_maps_come_back_byte_for_byte(run: Run, written: Path) -> None:
@@ -151,7 +210,8 @@ def test_without_ground_truth_there_are_words_and_maps_but_no_objects(tmp_path: 
     assert (index["scored"], index["categories"], index["samples"]) == (False, [], [[0, "x", "A dog.", 0, []]])
     _, sample = loaded(tmp_path / "out/0/0.js")
     assert [word[0] for word in sample["words"]] == ["A", " dog", "."]
-    assert (sample["objects"], sample["masks"], len(sample["maps"])) == ([], [], 3)
+    assert [unit[2:] for unit in sample["units"]] == [[None, [[[at, None]]] * 3] for at in range(3)]
+    assert (sample["masks"], len(sample["maps"])) == ([], 3)
 
 
 def test_only_samples_that_were_kept_are_shown_and_a_damaged_one_is_named(tmp_path: Path) -> None:

@@ -30,20 +30,21 @@ function make(tag, properties = {}, ...children) {
 }
 
 const percent = (value) => (100 * value).toFixed(1);
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const within = (value, length) => Math.min(length - 1, Math.max(0, value));
+const sum = (lists, column) => lists.reduce((all, one) => all + one[column], 0);
+const within = (value, least, most) => Math.min(most, Math.max(least, value));
 
 const gallery = $("samples");
 let run, index, colours; // the run shown, its index, the colour of each value of a map
 let rows, shown, at; // its list, the places in the index that pass the filters, the place of the sample
-let sample, maps, word, token; // the sample, its maps, the word chosen, the token of it (null: the one that counts)
+let sample, word, token; // what is drawn, the word chosen, the token of it (null: the one that counts)
 
 // --- the list: filter, sort, choose ---------------------------------------------------------------------------------
 
 async function openRun() {
-  const key = index?.samples[at][1];
-  run = $("run").value;
-  index = await load(`${run}/index`);
+  const [wanted, key] = [$("run").value, index?.samples[at][1]];
+  const found = await load(`${wanted}/index`);
+  if (wanted !== $("run").value) return; // another was chosen meanwhile
+  [run, index] = [wanted, found];
   colours = index.colours.match(/../g).map((digits) => parseInt(digits, 16));
   fill($("category"), "any", index.categories);
   fill($("by"), "mean of explainers", index.explainers);
@@ -51,13 +52,14 @@ async function openRun() {
   painted($("bar"), 1, 256, (value) => [value, 255]);
   rows = index.samples.map(listed);
   at = Math.max(0, index.samples.findIndex((one) => one[1] === key));
-  list();
-  return choose(shown.includes(at) ? at : shown[0]);
+  return list(at);
 }
 
 function fill(select, first, names) {
+  const before = select.selectedIndex > 0 && select.selectedOptions[0].textContent; // of another run; stays if it can
   const options = [["", first], ...names.map((name, number) => [number, name])];
   select.replaceChildren(...options.map(([value, textContent]) => make("option", { value, textContent })));
+  select.selectedIndex = names.indexOf(before) + 1;
 }
 
 function listed([number, key, textContent], place) {
@@ -72,21 +74,24 @@ function listed([number, key, textContent], place) {
 function worth(place) {
   const [category, by] = [$("category").value, $("by").value];
   const objects = index.samples[place][4].filter((one) => category === "" || one[0] === Number(category));
-  const each = index.explainers.map((_, number) => mean(objects.map((one) => one[number + 1] / 1000)));
-  const value = by === "" ? mean(each) : each[Number(by)];
+  const each = index.explainers.map((_, number) => sum(objects, number + 2) / sum(objects, 1) / 1000);
+  const value = by === "" ? each.reduce((all, one) => all + one, 0) / each.length : each[Number(by)];
   return { place, value, spread: Math.max(...each) - Math.min(...each) };
 }
 
 const ORDERS = { worst: ["value", 1], best: ["value", -1], spread: ["spread", -1] };
 
-/** Put the samples that pass the filters into the list, in the chosen order; those without a figure come last. */
-function list() {
-  const [category, parts] = [$("category").value, $("find").value.toLowerCase().split(/\s+/)];
-  const passes = ([, key, text, absent, objects]) =>
+/** Put the samples that pass the filters into the list, in the chosen order, those without a figure last; and choose
+    one: that at `place` if it passes, else the first. */
+async function list(place) {
+  const [of, category, parts] = [run, $("category").value, $("find").value.toLowerCase().split(/\s+/).filter(Boolean)];
+  const texts = parts.length ? await load(`${run}/texts`) : [];
+  if (of !== run) return;
+  const passes = ([, key, , absent, objects], number) =>
     (category === "" || objects.some((one) => one[0] === Number(category))) &&
     (absent || !$("absent").checked) &&
-    parts.every((part) => `${key} ${text}`.toLowerCase().includes(part));
-  const ranked = [...index.samples.keys()].filter((place) => passes(index.samples[place])).map(worth);
+    parts.every((part) => `${key} ${texts[number]}`.toLowerCase().includes(part));
+  const ranked = [...index.samples.keys()].filter((number) => passes(index.samples[number], number)).map(worth);
   const [by, sign] = ORDERS[$("sort").value] ?? [];
   if (by) ranked.sort((one, other) => isNaN(one.value) - isNaN(other.value) || sign * (one[by] - other[by]) || 0);
   for (const { place, value } of ranked) {
@@ -96,9 +101,13 @@ function list() {
   shown = ranked.map((one) => one.place);
   $("list").replaceChildren(...shown.map((place) => rows[place]));
   $("count").textContent = `${shown.length} of ${index.samples.length}`;
+  return choose(shown.includes(place) ? place : shown[0]);
 }
 
+/** Show one sample; none where nothing passes the filters, so that no picture stands under what it is not of. */
 async function choose(place) {
+  $("none").hidden = place !== undefined;
+  $("sample").hidden = place === undefined;
   if (place === undefined) return;
   for (const [node, chosen] of [[rows[at].firstChild, false], [rows[place].firstChild, true]]) {
     node.setAttribute("aria-current", chosen);
@@ -106,19 +115,19 @@ async function choose(place) {
   }
   at = place;
   const [box, { offsetTop, offsetLeft, offsetHeight, offsetWidth }] = [$("list"), rows[at]];
-  const [top, left] = [offsetTop - box.offsetTop, offsetLeft - box.offsetLeft]; // the list scrolls, not the page
-  if (top < box.scrollTop || top + offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top - offsetHeight;
-  if (left < box.scrollLeft || left + offsetWidth > box.scrollLeft + box.clientWidth) box.scrollLeft = left - 40;
-  const name = `${run}/${index.samples[at][0]}`;
+  box.scrollTop = within(box.scrollTop, offsetTop + offsetHeight - box.clientHeight, offsetTop);
+  box.scrollLeft = within(box.scrollLeft, offsetLeft + offsetWidth - box.clientWidth, offsetLeft); // never the page
+  const [number, key] = index.samples[at];
+  const [name, { explainers }] = [`${run}/${number}`, index];
   const found = await load(name);
-  const opened = await Promise.all(found.maps.map(unpacked));
+  const maps = await Promise.all(found.maps.map(unpacked));
   if (name !== `${run}/${index.samples[at][0]}`) return; // another was chosen meanwhile
-  [sample, maps] = [found, opened];
+  sample = { ...found, maps, name, number, key, explainers };
   drawSample();
 }
 
 /** Choose the sample so many places further in the list. */
-const step = (by) => choose(shown[within(shown.indexOf(at) + by, shown.length)]);
+const step = (by) => choose(shown[within(shown.indexOf(at) + by, 0, shown.length - 1)]);
 
 /** The maps of one explainer as bytes, one map after the other. */
 async function unpacked([height, width, text]) {
@@ -129,55 +138,38 @@ async function unpacked([height, width, text]) {
 
 // --- one sample: its caption, the word, the maps --------------------------------------------------------------------
 
-/** The object that a word names, or helps to name: first word, words, category, figures. */
-const objectOf = (place) => sample.objects.find(([first, count]) => place >= first && place < first + count);
-
-/** The words chosen with a word: those of its phrase. */
-function phraseOf(place) {
-  const [first, count] = objectOf(place) ?? [place, 1];
-  return sample.words.slice(first, first + count);
-}
-
-/** The tokens of a word and its phrase. */
-const tokensOf = (place) =>
-  phraseOf(place).flatMap(([, , first, count]) => Array.from({ length: count }, (_, number) => first + number));
+/** What a click on a word chooses, often more than this word: first token, tokens, category, figures. */
+const unitOf = (place) => sample.units[sample.words[place][2]];
 
 function drawSample() {
-  const [number, key] = index.samples[at];
-  $("key").textContent = key;
-  $("where").textContent = `sample ${number}, asked “${sample.prompt}”`;
+  $("key").textContent = sample.key;
+  $("where").textContent = `sample ${sample.number}, asked “${sample.prompt}”`;
   $("truth").replaceChildren(...sample.truth.map((textContent) => make("li", { dir: "auto", textContent })));
   $("truth").parentElement.hidden = !sample.truth.length;
-  $("caption").classList.toggle("long", sample.words.length > 120);
-  $("caption").replaceChildren(...sample.words.flatMap(([text, label], place) => {
-    const object = objectOf(place);
-    const className = object ? (object[3].length ? "object" : "absent") : label;
+  $("caption").classList.toggle("long", sample.words.map(([text]) => text).join("").length > 600);
+  $("caption").replaceChildren(...sample.words.flatMap(([text, className], place) => {
     const onclick = () => chooseWord(place);
     const button = make("button", { type: "button", className, textContent: text.trim() || "␣", onclick });
     return [/^\s/.test(text) ? " " : "", button];
   }));
-  const wanted = [(place) => objectOf(place)?.[3].length, (place) => sample.words[place][1] === "noun", () => true];
-  const places = [...sample.words.keys()];
-  chooseWord(wanted.map((one) => places.find(one)).find((place) => place !== undefined));
+  const first = ["object", "noun"].map((kind) => sample.words.findIndex((one) => one[1] === kind));
+  chooseWord(first.find((place) => place >= 0) ?? (sample.words.length ? 0 : undefined));
 }
 
 function chooseWord(place) {
   [word, token] = [place, null];
-  const chosen = place === undefined ? [] : phraseOf(place);
   [...$("caption").children].forEach((button, number) => {
-    button.setAttribute("aria-pressed", chosen.includes(sample.words[number]));
+    button.setAttribute("aria-pressed", sample.words[number][2] === sample.words[place][2]);
     button.tabIndex = number === place ? 0 : -1;
   });
   drawMaps();
 }
 
 /** A word of several tokens: the one that counts under each explainer, or one of them under all. */
-function drawTokens(object) {
-  const tokens = word === undefined ? [] : tokensOf(word);
-  const choices = [[null, object?.[3].length ? "the one that counts" : "the first"]];
-  choices.push(...tokens.map((one, number) => [one, `token ${number + 1}`]));
-  $("tokens").hidden = tokens.length < 2;
-  $("tokens").lastElementChild.replaceChildren(...choices.map(([value, textContent]) => {
+function drawTokens(first, count, label) {
+  const each = Array.from({ length: count }, (_, number) => [first + number, `token ${number + 1}`]);
+  $("tokens").hidden = count < 2;
+  $("tokens").lastElementChild.replaceChildren(...[[null, label], ...each].map(([value, textContent]) => {
     const onclick = () => { token = value; drawMaps(); };
     const button = make("button", { type: "button", textContent, onclick });
     button.setAttribute("aria-pressed", value === token);
@@ -186,47 +178,46 @@ function drawTokens(object) {
 }
 
 function drawMaps() {
-  const object = word === undefined ? undefined : objectOf(word);
-  drawTokens(object);
-  const outlines = sample.masks.map(([name, path]) => [path, object?.[2] === name]);
+  const [first, count, category, each] = word === undefined ? [0, 0, null, []] : unitOf(word);
+  const outlines = sample.masks.map(([name, path]) => [path, category === name]);
+  const own = outlines.filter(([, its]) => its);
+  drawTokens(first, count, own.length ? "the one that counts" : "the first");
   const names = sample.masks.map(([name]) => name).join(", ");
   const named = make("figcaption", { dir: "auto", textContent: names && `masks: ${names}` });
   $("whole").replaceChildren(frame(contours(outlines)), named);
-  const best = Math.max(...(object?.[3] ?? []).map((figures) => figures[0][1]));
-  $("tiles").replaceChildren(...(word === undefined ? [] : index.explainers).map((name, number) => {
-    const figures = object?.[3][number];
-    const one = figures?.find(([its]) => its === token) ?? figures?.[0] ?? [token ?? tokensOf(word)[0]];
-    const canvas = heat(maps[number], one[0], $("cut").checked ? one[4] ?? sample.thresholds[number] : null);
+  const shown = each.map((tokens) => tokens.find((one) => one[0] === token) ?? tokens[0]);
+  const best = own.length && shown.length > 1 ? Math.max(...shown.map((one) => one[2])) : NaN;
+  $("tiles").replaceChildren(...shown.map(([its, least, ...figures], number) => {
+    const name = sample.explainers[number];
+    const canvas = heat(sample.maps[number], its, $("cut").checked ? least : null);
     canvas.setAttribute("aria-label", `map of “${sample.words[word][0].trim()}” under ${name}`);
-    const star = figures?.[0][1] === best && index.explainers.length > 1 ? " ★" : "";
-    const title = make("strong", { textContent: name + star });
-    const text = make("span", { className: "figures", textContent: told(object, one, number) });
-    const layers = frame(canvas, contours(outlines.filter(([, its]) => its)));
-    return make("figure", {}, layers, make("figcaption", {}, title, make("br"), text));
+    const title = make("strong", { textContent: name + (figures[0] === best ? " ★" : "") });
+    const text = make("span", { className: "figures", dir: "auto", textContent: told(figures, category) });
+    return make("figure", {}, frame(canvas, contours(own)), make("figcaption", {}, title, make("br"), text));
   }));
 }
 
 /** What is known of the map of one token under one explainer. */
-function told(object, [, iou, precision, recall], number) {
-  if (iou !== undefined) return `IoU ${percent(iou)} · P ${percent(precision)} · R ${percent(recall)}`;
-  if (object) return `⊘ no ${object[2]} in the image`;
-  const share = sample.shares.find((each) => each[0] === word);
-  return share ? `${percent(share[number + 1])} % below the threshold` : "";
+function told(figures, category) {
+  const [one, other, third] = figures.map(percent);
+  if (figures.length === 3) return `IoU ${one} · P ${other} · R ${third}`;
+  if (figures.length) return `${one} % below the threshold${other ? `, ${other} % over the word's tokens` : ""}`;
+  return category === null ? "" : `⊘ no ${category} in the image`;
 }
 
 /** The image in its own shape, and what lies on it. */
 function frame(...layers) {
-  const image = make("img", { src: `runs/${run}/${index.samples[at][0]}.jpg`, alt: "", decoding: "async" });
+  const image = make("img", { src: `runs/${sample.name}.jpg`, alt: "", decoding: "async" });
   const node = make("div", { className: "frame" }, image, ...layers);
   node.style.aspectRatio = `${sample.size[1]} / ${sample.size[0]}`;
   return node;
 }
 
-/** One map at its own grid, a pixel a cell, on the part of the image that it covers; faint up to `cut`. */
-function heat({ height, width, values }, one, cut) {
+/** One map at its own grid, a pixel a cell, on the part of the image that it covers; faint below `least`. */
+function heat({ height, width, values }, one, least) {
   const canvas = painted(make("canvas", { role: "img" }), height, width, (cell) => {
     const value = values[one * width * height + cell];
-    return [value, cut !== null && value <= cut ? 40 : 255];
+    return [value, least !== null && value < least ? 40 : 255];
   });
   const [top, left, bottom, right] = sample.box.map((side) => 100 * side);
   Object.assign(canvas.style, { top: `${top}%`, left: `${left}%` });
@@ -266,8 +257,12 @@ const ARROWS = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
 
 function listen() {
   $("run").onchange = openRun;
-  for (const id of ["category", "sort", "by", "absent"]) $(id).onchange = () => { list(); choose(shown[0]); };
-  $("find").oninput = list;
+  for (const id of ["category", "sort", "by", "absent"]) $(id).onchange = () => list();
+  $("find").oninput = () => list(at);
+  $("clear").onclick = () => {
+    [$("find").value, $("category").value, $("absent").checked] = ["", "", false];
+    list(at);
+  };
   $("cut").onchange = drawMaps;
   $("outline").onchange = () => gallery.classList.toggle("bare", !$("outline").checked);
   $("smooth").onchange = () => gallery.classList.toggle("smooth", $("smooth").checked);
@@ -280,7 +275,7 @@ function listen() {
     if (to === undefined && !ARROWS[event.key]) return;
     event.preventDefault();
     if (to === undefined) await step(ARROWS[event.key]);
-    else chooseWord(within(to, sample.words.length));
+    else chooseWord(within(to, 0, sample.words.length - 1));
     $("caption").children[word]?.focus();
   };
   $("list").onkeydown = (event) => {
