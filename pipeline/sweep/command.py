@@ -8,15 +8,17 @@ account. What stands after `--` is given to every run. A trial that fails is on 
 command tries it again; one that is complete is never repeated.
 
 The folder holds `trials/<n>/` (run folders), `logs/<n>.txt`, `cache/` (what all trials ask of the model), `sweep.json`,
-`sweep.csv` and `page/`. Exit status 0: every trial is complete; 1: one failed; 2: the command is wrong; 75: stopped by
-SIGINT, SIGTERM or SIGUSR1 after the batch in hand.
+`sweep.csv` and `page/`. Exit status 0: every trial is complete; 1: one failed; 2: the command is wrong; 5: the disk or
+the machine is at fault, as `run_eval.py` says it; 75: stopped by SIGINT, SIGTERM or SIGUSR1 after the batch in hand.
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.faults import MachineError
 from datamodules.printable import printable
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
@@ -37,8 +39,18 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         return carry_out(asked, options)
     except UsageError as error:
-        sys.stderr.write(f"pipeline.sweep: error: {printable(str(error))}\n")
-        return WRONG
+        return said(f"error: {error}", WRONG)
+    except MachineError as error:
+        return said(error.line, runner.NO_STORAGE)
+    except OSError as error:
+        where = error.filename or "the sweep's folder"
+        return said(f"error: {where}: {error.strerror}; mend that, then the same command resumes", runner.NO_STORAGE)
+
+
+def said(line: str, status: int) -> int:
+    """One line to stderr, and the exit status."""
+    sys.stderr.write(f"pipeline.sweep: {printable(line)}\n")
+    return status
 
 
 def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
@@ -54,8 +66,7 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
             inside = runner.fits_inside(sweep, job)
             runner.Runner(sweep, record, asked.seed, options, job.config.words, inside, lock, stop).carry_out(total)
         except Stopped:
-            sys.stderr.write("pipeline.sweep: stopped; the same command resumes\n")
-            return runner.STOPPED
+            return said("stopped; the same command resumes", runner.STOPPED)
         show.write(sweep, record, folder / "sweep.csv")
         show.table(sweep, record, f"{asked.sweep.stem}: {len(record.trials)} trials by {sweep.method}")
         print(f"sweep folder: {folder}")
@@ -72,7 +83,7 @@ def page(record: Record) -> None:
         if whole:
             print(f"page: {make(whole, record.folder / 'page')}")
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"pipeline.sweep: no page: {error}\n")
+        said(f"no page: {error}", 0)
 
 
 def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> cli.Job:
@@ -80,8 +91,15 @@ def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int
     for name in OWN:
         if name in sweep.parameters or arguments.option(options, name) is not None:
             raise UsageError(f"--{name}: the sweep sets it; choose its folder with --out")
+    for name in sweep.parameters:
+        if arguments.option(options, name) is not None:
+            raise UsageError(f"--{name}: a parameter of the sweep; leave it out after --, or change the yaml")
     first = record.trials[0] if record.trials else Trial(0, search.propose(sweep, seed, ()) or {})
-    job = cli.parse(runner.arguments_of(first, options, record))
+    args = runner.arguments_of(first, options, record)
+    begins = runner.spelt(sweep, args)[0]
+    if shutil.which(begins) is None:
+        raise UsageError(f"command: {begins} is no program that can be started")
+    job = cli.parse(args)
     if len(job.classes) > 1:
         raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(job.classes)}")
     return job

@@ -74,8 +74,10 @@ def _default(settings: Mapping[str, Any]) -> str:
         return "constant"
     if "values" in settings:
         return "categorical_w_probabilities" if "probabilities" in settings else "categorical"
-    whole = all(isinstance(settings.get(end), int) for end in ("min", "max"))
-    return "int_uniform" if whole else "uniform"
+    ends = {type(settings[end]) for end in ("min", "max") if end in settings}
+    if ends == {int, float}:
+        raise ValueError("one of min and max is whole, the other is not: write both alike, or name the distribution")
+    return "int_uniform" if ends == {int} else "uniform"
 
 
 def _choice(law: str, settings: dict[str, Any]) -> Parameter:
@@ -85,13 +87,13 @@ def _choice(law: str, settings: dict[str, Any]) -> Parameter:
     values = settings.pop("values", None)
     if not isinstance(values, list) or not values:
         raise ValueError(f"{law} wants {'a value' if law == 'constant' else 'a list of values'}")
-    weights = settings.pop("probabilities", [1] * len(values))
+    weights = settings.pop("probabilities", [1 / len(values)] * len(values))
     if settings:
         raise ValueError(f"{law} has no {min(settings)}")
     if not isinstance(weights, list) or len(weights) != len(values):
         raise ValueError(f"as many probabilities as values, got {weights!r}")
-    if min(map(number, weights)) < 0 or not sum(weights):
-        raise ValueError(f"probabilities are not negative, and one of them is above 0, got {weights}")
+    if min(map(number, weights)) < 0 or not math.isclose(sum(weights), 1, rel_tol=1e-5):
+        raise ValueError(f"probabilities are not negative and add up to 1, got {weights}")
     edges = np.cumsum(weights) / sum(weights)
 
     def at(share: float | int) -> Any:

@@ -38,6 +38,8 @@ class Record:
         path = folder / "sweep.json"
         wanted = json.loads(canonical(identity))
         if not path.exists():
+            if (folder / "env.json").exists():
+                raise UsageError(f"{folder} holds a run, not a sweep; choose another --out")
             return cls(folder, wanted)
         try:
             found = json.loads(path.read_text(encoding="utf-8"))

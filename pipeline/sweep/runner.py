@@ -1,7 +1,6 @@
 """The trials of a sweep, one after the other: each a process that ends with a run folder or with a reason."""
 
 import os
-import re
 import signal
 import sys
 import time
@@ -9,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from datamodules.faults import MachineError
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
 from pipeline.stop import Stop, Stopped
 from pipeline.sweep import process, search, show
 from pipeline.sweep.record import Record, Trial
 
-STOPPED = 75
-"""What `run_eval.py` says when a signal stopped it."""
+STOPPED, NO_STORAGE = 75, 5
+"""What `run_eval.py` says when a signal stopped it, and when the disk or the machine is at fault."""
 POLL = 0.1
 """Seconds between two looks at a trial."""
 
@@ -61,7 +61,7 @@ class Runner:
         return None if values is None else self.record.begin(values)
 
     def run(self, trial: Trial, live: show.Live) -> Trial:
-        """`trial` as it ended. Raises Stopped where it was stopped."""
+        """`trial` as it ended. Raises Stopped where it was stopped, MachineError for what no trial would survive."""
         log = self.record.log(trial.number)
         log.parent.mkdir(exist_ok=True)
         args = arguments_of(trial, self.options, self.record)
@@ -82,7 +82,10 @@ class Runner:
                 return self.record.put(trial, status="complete", figure=figure, error=None)
         elif told or status == STOPPED:
             raise Stopped
-        return self.record.put(trial, status="failed", error=reason(status, log, self.sweep.metric))
+        why = reason(status, log, self.sweep.metric)
+        if status == NO_STORAGE:
+            raise MachineError(f"trial {trial.number}: {why}")
+        return self.record.put(trial, status="failed", error=why)
 
     def whole(self, trial: Trial) -> bool:
         """Whether a trial need not be run again."""
@@ -112,7 +115,7 @@ def spelt(sweep: search.Sweep, args: Sequence[str]) -> list[str]:
         "${program}": [str(program(sweep))],
         "${args}": args,
     }
-    filled = [re.sub(r"\$\{envvar:(\w+)\}", lambda found: os.environ.get(found[1], found[1]), w) for w in sweep.command]
+    filled = [search.VARIABLE.sub(lambda found: os.environ.get(found[1], found[1]), word) for word in sweep.command]
     return [word for one in filled for word in macros.get(one, [one])]
 
 

@@ -26,6 +26,8 @@ IGNORED = ("name", "description", "project", "entity", "apiVersion", "kind", "co
 """What W&B alone has a use for."""
 COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 """W&B's default."""
+VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]+)\}")
+"""A variable of the environment, as W&B's agent fills it in."""
 METHODS = ("grid", "random", "bayes")
 DRAWS = 100
 """So often a method is asked for values that no trial had; then it has nothing new."""
@@ -65,12 +67,15 @@ def read(content: Mapping[str, Any]) -> Sweep:
         if key not in (*READ, *IGNORED):
             raise ValueError(f"{key}: not carried out here; known are {', '.join(READ)}")
     method, cap, command = (content.get(key) for key in ("method", "run_cap", "command"))
+    program = content.get("program", Sweep.program)
     if method not in METHODS:
         raise ValueError(f"method: one of {', '.join(METHODS)}, not {method!r}")
     if not mapping(content, "parameters"):
-        raise ValueError("parameters: name at least one")
-    if cap is not None and not (isinstance(cap, int) and cap > 0):
+        raise ValueError("parameters: a mapping that names at least one, such as explainers: {value: msea_arc}")
+    if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
         raise ValueError(f"run_cap: a positive number of trials, not {cap!r}")
+    if not isinstance(program, str):
+        raise ValueError(f"program: the name of a file, not {program!r}")
     parameters = {name: parameter(str(name), one) for name, one in content["parameters"].items()}
     endless = [name for name, one in parameters.items() if one.values is None]
     if method == "grid" and endless:
@@ -84,27 +89,32 @@ def read(content: Mapping[str, Any]) -> Sweep:
         written,
         method,
         parameters,
-        **_metric(mapping(content, "metric")),
+        **_metric(content.get("metric")),
         cap=cap,
-        program=str(content.get("program", Sweep.program)),
+        program=program,
         command=COMMAND if command is None else _command(command),
     )
 
 
 def _command(words: Any) -> tuple[str, ...]:
     """The words of a command. Those of W&B's macros that `run_eval.py` cannot read are refused."""
-    if not isinstance(words, list) or "${args}" not in words:
-        raise ValueError(f"command: a list of words, ${{args}} among them, not {words!r}")
-    for macro in re.findall(r"\$\{(.*?)\}", " ".join(map(str, words))):
-        if f"${{{macro}}}" not in COMMAND and not macro.startswith("envvar:"):
-            raise ValueError(f"command: ${{{macro}}} is not carried out here; write ${{args}}")
+    if not isinstance(words, list) or not words:
+        raise ValueError(f"command: a list of words, not {words!r}")
+    known = "${env}, ${interpreter}, ${program}, ${args} and ${envvar:NAME}"
+    for macro in re.findall(r"\$\{.*?\}", " ".join(map(str, words))):
+        if macro not in COMMAND and not VARIABLE.fullmatch(macro):
+            raise ValueError(f"command: {macro} is not carried out here; known are {known}")
+    if "${args}" not in words:
+        raise ValueError("command: without ${args} all trials are the same; name it")
     return tuple(map(str, words))
 
 
-def _metric(content: Mapping[str, Any]) -> dict[str, Any]:
+def _metric(content: Any) -> dict[str, Any]:
     """The metric's name, direction and target; W&B minimises where a metric has no goal."""
-    if not content:
+    if content is None:
         return {}
+    if not isinstance(content, Mapping):
+        raise ValueError(f"metric: a mapping such as {{name: f1_iou, goal: maximize}}, not {content!r}")
     name, goal, target = content.get("name"), content.get("goal", "minimize"), content.get("target")
     if extra := content.keys() - {"name", "goal", "target"}:
         raise ValueError(f"metric.{min(extra)}: not carried out here")
@@ -113,7 +123,7 @@ def _metric(content: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"metric.name: {name!r} is no figure of a run; such are {plain}, reference/f1_iou")
     if goal not in ("maximize", "minimize"):
         raise ValueError(f"metric.goal: maximize or minimize, not {goal!r}")
-    if target is not None and not isinstance(target, int | float):
+    if target is not None and (isinstance(target, bool) or not isinstance(target, int | float)):
         raise ValueError(f"metric.target: a number, not {target!r}")
     return {"metric": name, "maximize": goal == "maximize", "target": target}
 

@@ -1,6 +1,7 @@
 """The command over trials that cost nothing: order, failures, stops, resuming, refusals, what it shows."""
 
 import csv
+import errno
 import json
 import multiprocessing
 import os
@@ -9,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
 
 from pipeline.sweep.command import main
-from pipeline.sweep.record import locked
+from pipeline.sweep.record import Record, locked
 
 PROGRAM = '''
 """Stands in for run_eval.py: the figure is p / k, and files in its sweep's folder say what goes wrong."""
@@ -29,6 +30,9 @@ with open(sweep / "started.txt", "a") as started:
     started.write(folder.name + "\\n")
 if (sweep / f"fail-{folder.name}").exists():
     sys.exit("first line\\nrun_eval.py: error: no more \\x1b[31mmemory")
+if (sweep / f"full-{folder.name}").exists():
+    sys.stderr.write("run_eval.py: error: /disk: No space left on device; mend that, then the same command resumes")
+    sys.exit(5)
 if (sweep / f"wait-{folder.name}").exists():
     (sweep / "waiting").write_text(str(os.getpid()))
     time.sleep(60)
@@ -140,6 +144,48 @@ def test_a_failed_trial_is_on_record_and_is_all_that_is_tried_again(
     assert (out / "sweep.json").read_bytes() == whole
 
 
+def test_where_every_trial_fails_each_has_its_reason(
+    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        (tmp_path / "out" / f"fail-{number}").touch()
+    assert sweep() == 1
+    assert started(tmp_path / "out") == list(range(6))
+    said, complaint = capsys.readouterr()
+    assert [f"trial {number} failed: status 1" in said for number in range(6)] == [True] * 6
+    assert complaint == "", "there is nothing to make a page of"
+
+
+def test_a_full_disk_ends_the_sweep_and_fails_no_trial(
+    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    (out / "full-1").touch()
+    assert sweep() == 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "pipeline.sweep: trial 1: status 5: run_eval.py: error: /disk: No space left on device; mend"
+    )
+    assert [trial["status"] for trial in trials(out)] == ["complete", "started"]
+    (out / "full-1").unlink()
+    put = Record.put
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Record, "put", lambda self, trial, **more: full() if trial.number == 3 else put(self, trial, **more)
+        )
+        assert sweep() == 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        line == "pipeline.sweep: error: sweep.json: No space left on device; mend that, then the same command resumes"
+    )
+    assert sweep() == 0
+    assert started(out) == [0, 1, 1, 2, 3, 4, 5]
+
+
+def full() -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "sweep.json")
+
+
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     """A signal, to which the process that it stopped is deaf; not so these tests."""
@@ -218,6 +264,9 @@ def test_a_folder_holds_one_sweep(
     (tmp_path / "out" / "sweep.json").write_text("{}")
     assert sweep() == 2
     assert "is not that of a sweep" in capsys.readouterr().err
+    (tmp_path / "out" / "sweep.json").rename(tmp_path / "out" / "env.json")
+    assert sweep() == 2
+    assert "holds a run, not a sweep; choose another --out" in capsys.readouterr().err
 
 
 def test_two_sweeps_do_not_work_in_one_folder(
@@ -254,8 +303,11 @@ def test_a_trial_of_its_own_interpreter_that_a_killed_sweep_left_is_not_started_
     ("args", "parameters", "named"),
     [
         (["--", "--run_dir", "x"], GRID, "--run_dir: the sweep sets it"),
-        (["--", "--explainers=cam,msea_arc"], GRID, "--explainers: a sweep takes one explainer"),
+        (["--", "--fresh=true"], GRID, "--fresh: the sweep sets it"),
+        (["--", "--explainer.msea_arc.k", "3"], GRID, "--explainer.msea_arc.k: a parameter of the sweep"),
         (["--", "--limits", "3"], GRID, "limits"),
+        (["--trials", "0"], GRID, "argument --trials: 0 is below 1"),
+        (["--trials", "many"], GRID, "argument --trials: invalid"),
         ([], {"kk": {"values": [1, 2]}}, "explainer.msea_arc.kk"),
         ([], {"k": {"values": ["many", 2]}}, "explainer.msea_arc.k"),
     ],
@@ -273,14 +325,47 @@ def test_what_no_trial_could_do_is_refused_before_one_starts(
     except SystemExit as left:  # the run's own parser
         status = left.code  # type: ignore[assignment]
     assert status == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    line = capsys.readouterr().err.splitlines()[-1]
     assert named in line
     assert not (tmp_path / "out" / "started.txt").exists()
 
 
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"program": "nowhere.py"}, "program: nowhere.py is no file"),
+        ({"command": ["/nowhere/python", "${program}", "${args}"]}, "command: /nowhere/python is no program"),
+        ({"command": ["${args}"]}, "is no program that can be started"),
+        (
+            {"parameters": {"explainers": {"value": "cam,tam"}}},
+            "--explainers: a sweep takes one explainer, not cam, tam",
+        ),
+        ({"parameters": {"limit": {"value": 1}}}, "--explainers: a sweep takes one explainer, not cam, tam, msea_arc"),
+        ({"parameters": {"explainers": {"value": "nosuch"}}}, "'nosuch' is neither a yaml file nor one of"),
+    ],
+)
+def test_a_yaml_that_no_trial_could_follow_is_refused(
+    keys: dict[str, Any], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = {"method": "grid", "parameters": {"explainers": {"value": "cam"}}, **keys}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
+    try:
+        status = main([str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")])
+    except SystemExit as left:  # the run's own parser
+        status = left.code  # type: ignore[assignment]
+    assert status == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+    assert not (tmp_path / "out" / "sweep.json").exists()
+
+
 def test_a_file_that_is_no_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for text, named in (("method: [", "tiny.yaml"), ("method: grid", "parameters"), ("3", "tiny.yaml")):
+    tag = "method: grid\nparameters:\n  x: !!python/object/apply:os.mkdir [made]\n"
+    texts = (("method: [", "tiny.yaml"), ("method: grid", "parameters"), ("3", "tiny.yaml"), (tag, "python/object"))
+    for text, named in texts:
         (tmp_path / "tiny.yaml").write_text(text)
         assert main([str(tmp_path / "tiny.yaml")]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert named in line
+        assert "tiny.yaml" in line
+    assert not Path("made").exists()
