@@ -1,4 +1,4 @@
-"""The command over trials that cost nothing: order, failures, stops, resuming, refusals, what it shows."""
+"""The command over trials that cost nothing: order, failures, stops, resuming, what it shows."""
 
 import csv
 import errno
@@ -13,55 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import yaml
 
-from pipeline.sweep.command import main
-from pipeline.sweep.record import Record, locked
-
-PROGRAM = '''
-"""Stands in for run_eval.py: the figure is p / k, and files in its sweep's folder say what goes wrong."""
-import json, os, pathlib, sys, time
-
-given = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
-k, p = (float(given[f"explainer.msea_arc.{name}"]) for name in "kp")
-folder = pathlib.Path(given["run_dir"])
-sweep = folder.parent.parent
-with open(sweep / "started.txt", "a") as started:
-    started.write(folder.name + "\\n")
-if (sweep / f"fail-{folder.name}").exists():
-    sys.exit("first line\\nrun_eval.py: error: no more \\x1b[31mmemory")
-if (sweep / f"full-{folder.name}").exists():
-    sys.stderr.write("run_eval.py: error: /disk: No space left on device; mend that, then the same command resumes")
-    sys.exit(5)
-if (sweep / f"wait-{folder.name}").exists():
-    (sweep / "waiting").write_text(str(os.getpid()))
-    time.sleep(60)
-figure = {"value": p / k, "low": p / k - 0.01, "high": p / k + 0.01, "count": 3}
-metrics = {} if (sweep / f"blind-{folder.name}").exists() else {"f1_iou": figure}
-folder.mkdir(parents=True)
-profiles = {"corrected": metrics, "reference": {"f1_iou": {**figure, "count": 7}}}
-summary = {"explainers": {"msea_arc": profiles}, "captions": {"rouge_l": figure}, "samples": {"scored": 3}}
-(folder / "summary.json").write_text(json.dumps(summary))
-'''
-GRID = {"k": {"values": [1, 2, 4]}, "p": {"values": [0.5, 0.8]}}
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> Callable[..., int]:
-    """The command in `tmp_path/out`; keywords are keys of the yaml."""
-    (tmp_path / "program.py").write_text(PROGRAM)
-    (tmp_path / "out").mkdir()
-
-    def run(*args: str, parameters: dict[str, Any] = GRID, **keys: Any) -> int:
-        content = {"method": "grid", "metric": {"name": "f1_iou", "goal": "maximize"}, **keys}
-        content["program"] = str(tmp_path / "program.py")
-        content["command"] = ["${interpreter}", "${program}", "${args}"]
-        named = {f"explainer.msea_arc.{name}": one for name, one in parameters.items()}
-        content["parameters"] = {"explainers": {"value": "msea_arc"}, **named}
-        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        return main([str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out"), *args])
-
-    return run
+from pipeline.sweep.record import Record
+from tests.sweep.conftest import GRID
 
 
 def trials(out: Path) -> list[dict[str, Any]]:
@@ -235,49 +189,6 @@ def test_a_search_without_end_wants_a_number_and_one_that_is_through_says_so(
     assert "after 6 trials bayes has nothing that was not tried" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("args", "keys", "named"),
-    [
-        (["--seed", "1"], {}, "seed: 0 -> 1"),
-        (["--", "--limit", "3"], {}, "options"),
-        (
-            [],
-            {"parameters": {**GRID, "k": {"values": [1]}}},
-            "parameters.explainer.msea_arc.k.values: [1, 2, 4] -> [1]",
-        ),
-    ],
-)
-def test_a_folder_holds_one_sweep(
-    args: list[str],
-    keys: dict[str, Any],
-    named: str,
-    sweep: Callable[..., int],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert sweep("--trials", "1") == 0
-    capsys.readouterr()
-    assert sweep(*args, **keys) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"{tmp_path / 'out'} holds another sweep" in line
-    assert named in line
-    (tmp_path / "out" / "sweep.json").write_text("{}")
-    assert sweep() == 2
-    assert "is not that of a sweep" in capsys.readouterr().err
-    (tmp_path / "out" / "sweep.json").rename(tmp_path / "out" / "env.json")
-    assert sweep() == 2
-    assert "holds a run, not a sweep; choose another --out" in capsys.readouterr().err
-
-
-def test_two_sweeps_do_not_work_in_one_folder(
-    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with locked(tmp_path / "out"):
-        assert sweep() == 2
-    assert "a sweep is at work in" in capsys.readouterr().err
-    assert sweep("--trials", "1") == 0
-
-
 def test_a_trial_of_its_own_interpreter_that_a_killed_sweep_left_is_not_started_beside(
     sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -297,75 +208,3 @@ def test_a_trial_of_its_own_interpreter_that_a_killed_sweep_left_is_not_started_
     while (status := sweep()) == 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert status == 0
-
-
-@pytest.mark.parametrize(
-    ("args", "parameters", "named"),
-    [
-        (["--", "--run_dir", "x"], GRID, "--run_dir: the sweep sets it"),
-        (["--", "--fresh=true"], GRID, "--fresh: the sweep sets it"),
-        (["--", "--explainer.msea_arc.k", "3"], GRID, "--explainer.msea_arc.k: a parameter of the sweep"),
-        (["--", "--limits", "3"], GRID, "limits"),
-        (["--trials", "0"], GRID, "argument --trials: 0 is below 1"),
-        (["--trials", "many"], GRID, "argument --trials: invalid"),
-        ([], {"kk": {"values": [1, 2]}}, "explainer.msea_arc.kk"),
-        ([], {"k": {"values": ["many", 2]}}, "explainer.msea_arc.k"),
-    ],
-)
-def test_what_no_trial_could_do_is_refused_before_one_starts(
-    args: list[str],
-    parameters: dict[str, Any],
-    named: str,
-    sweep: Callable[..., int],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    try:
-        status = sweep(*args, parameters=parameters)
-    except SystemExit as left:  # the run's own parser
-        status = left.code  # type: ignore[assignment]
-    assert status == 2
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert named in line
-    assert not (tmp_path / "out" / "started.txt").exists()
-
-
-@pytest.mark.parametrize(
-    ("keys", "named"),
-    [
-        ({"program": "nowhere.py"}, "program: nowhere.py is no file"),
-        ({"command": ["/nowhere/python", "${program}", "${args}"]}, "command: /nowhere/python is no program"),
-        ({"command": ["${args}"]}, "is no program that can be started"),
-        (
-            {"parameters": {"explainers": {"value": "cam,tam"}}},
-            "--explainers: a sweep takes one explainer, not cam, tam",
-        ),
-        ({"parameters": {"limit": {"value": 1}}}, "--explainers: a sweep takes one explainer, not cam, tam, msea_arc"),
-        ({"parameters": {"explainers": {"value": "nosuch"}}}, "'nosuch' is neither a yaml file nor one of"),
-    ],
-)
-def test_a_yaml_that_no_trial_could_follow_is_refused(
-    keys: dict[str, Any], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content = {"method": "grid", "parameters": {"explainers": {"value": "cam"}}, **keys}
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content))
-    try:
-        status = main([str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")])
-    except SystemExit as left:  # the run's own parser
-        status = left.code  # type: ignore[assignment]
-    assert status == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert named in line
-    assert not (tmp_path / "out" / "sweep.json").exists()
-
-
-def test_a_file_that_is_no_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tag = "method: grid\nparameters:\n  x: !!python/object/apply:os.mkdir [made]\n"
-    texts = (("method: [", "tiny.yaml"), ("method: grid", "parameters"), ("3", "tiny.yaml"), (tag, "python/object"))
-    for text, named in texts:
-        (tmp_path / "tiny.yaml").write_text(text)
-        assert main([str(tmp_path / "tiny.yaml")]) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert named in line
-        assert "tiny.yaml" in line
-    assert not Path("made").exists()

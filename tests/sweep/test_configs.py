@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
+from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args, load_sweep_config
 
 from pipeline import cli
 from pipeline.sweep import runner, search
 from pipeline.sweep.command import count
 from pipeline.sweep.record import Record, Trial
+from tests.sweep.schema import PROPERTIES, violations
 
 SWEEPS = sorted((Path(__file__).resolve().parents[2] / "configs" / "sweep").glob("*.yaml"))
 GIVEN = ("run_dir", "wandb", "cache", "figures", "panels")
@@ -78,6 +80,20 @@ def test_the_command_is_spelt_as_the_agent_spells_it(path: Path, monkeypatch: py
     values = proposed(sweep)[0]
     made = create_sweep_command_args({"args": {name: {"value": value} for name, value in values.items()}})["args"]
     assert runner.spelt(sweep, made) == agent(sweep, values)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_wandb_finds_nothing_wrong(path: Path) -> None:
+    content = load_sweep_config(str(path))
+    assert content is not None
+    assert violations(content) == []
+    assert _validate_config_and_fill_distribution(content)["parameters"].keys() == content["parameters"].keys()
+
+
+def test_every_key_is_one_of_wandb() -> None:
+    assert {*search.READ, *search.IGNORED} <= PROPERTIES.keys()
+    assert set(search.METHODS) <= set(PROPERTIES["method"]["enum"])
+    assert violations({"method": "grid", "parameter": {}}), "the check can fail"
 
 
 def test_variables_of_the_environment_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:

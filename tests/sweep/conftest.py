@@ -1,0 +1,55 @@
+"""A sweep whose trials cost nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.sweep.command import main
+
+PROGRAM = '''
+"""Stands in for run_eval.py: the figure is p / k, and files in its sweep's folder say what goes wrong."""
+import json, os, pathlib, sys, time
+
+given = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
+k, p = (float(given[f"explainer.msea_arc.{name}"]) for name in "kp")
+folder = pathlib.Path(given["run_dir"])
+sweep = folder.parent.parent
+with open(sweep / "started.txt", "a") as started:
+    started.write(folder.name + "\\n")
+if (sweep / f"fail-{folder.name}").exists():
+    sys.exit("first line\\nrun_eval.py: error: no more \\x1b[31mmemory")
+if (sweep / f"full-{folder.name}").exists():
+    sys.stderr.write("run_eval.py: error: /disk: No space left on device; mend that, then the same command resumes")
+    sys.exit(5)
+if (sweep / f"wait-{folder.name}").exists():
+    (sweep / "waiting").write_text(str(os.getpid()))
+    time.sleep(60)
+figure = {"value": p / k, "low": p / k - 0.01, "high": p / k + 0.01, "count": 3}
+metrics = {} if (sweep / f"blind-{folder.name}").exists() else {"f1_iou": figure}
+folder.mkdir(parents=True)
+profiles = {"corrected": metrics, "reference": {"f1_iou": {**figure, "count": 7}}}
+summary = {"explainers": {"msea_arc": profiles}, "captions": {"rouge_l": figure}, "samples": {"scored": 3}}
+(folder / "summary.json").write_text(json.dumps(summary))
+'''
+GRID = {"k": {"values": [1, 2, 4]}, "p": {"values": [0.5, 0.8]}}
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Callable[..., int]:
+    """The command in `tmp_path/out`; keywords are keys of the yaml."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "out").mkdir()
+
+    def run(*args: str, parameters: dict[str, Any] = GRID, **keys: Any) -> int:
+        content = {"method": "grid", "metric": {"name": "f1_iou", "goal": "maximize"}, **keys}
+        content["program"] = str(tmp_path / "program.py")
+        content["command"] = ["${interpreter}", "${program}", "${args}"]
+        named = {f"explainer.msea_arc.{name}": one for name, one in parameters.items()}
+        content["parameters"] = {"explainers": {"value": "msea_arc"}, **named}
+        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        return main([str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out"), *args])
+
+    return run
