@@ -45,5 +45,7 @@ def alongside(
     """
     paper, whose = published(model, dataset), ""
     if other and not paper:
-        paper, whose = published(*other), f" for {other[0]} on {other[1]}, another model on other images"
+        kinds = [("another model", other[0] != model), ("other images", other[1] != dataset)]
+        unlike = " on ".join(kind for kind, holds in kinds if holds)
+        paper, whose = published(*other), f" for {other[0]} on {other[1]}, {unlike}"
     return {name: paper[PAPER.get(name, name)] for name in explainers if PAPER.get(name, name) in paper}, whose

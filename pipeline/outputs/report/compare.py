@@ -1,19 +1,20 @@
-"""What explainers differ by: pairs on the same images, and grids of parameters."""
+"""Who leads, and pairs of explainers on the same images."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from metrics import entries as scores
 from metrics import interval as intervals
 from metrics.entries import Entries
-from metrics.interval import Table
-from pipeline.outputs.report.read import Entrant, Group, Run, plain
+from metrics.interval import Interval, Table
+from pipeline.outputs.report.read import Entrant, Group, Run
 from pipeline.outputs.summary import PROFILES
 from pipeline.outputs.table import PAIRS, best
 
 Profiles = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""Profile -> metric -> interval."""
+"""Profile -> metric -> interval; None where there is no figure."""
 Tables = dict[tuple[str, str], Table]
 """Explainer and profile -> the sums of each image."""
 METRICS = ("f1_iou", "obj_iou", "func_iou")
@@ -30,79 +31,87 @@ class Pair:
     chief: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """Explainers that differ in two parameters, or in one and a combination of others. cells: by row and column."""
-
-    title: str
-    row: str
-    heads: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Entrant | None]]]
+def leaders(entrants: Sequence[Entrant], profile: str) -> list[Entrant]:
+    """The entrant with the highest F1-IoU, or those that share it; none where there is nothing to compare."""
+    top = best({str(at): entrant.figures[profile] for at, entrant in enumerate(entrants)}, HEADLINE)
+    return [entrant for at, entrant in enumerate(entrants) if str(at) in top]
 
 
-def leader(entrants: Sequence[Entrant], profile: str = "corrected") -> Entrant | None:
-    """The entrant with the highest F1-IoU; none where there is nothing to compare."""
-    top = best({entrant.label: entrant.figures[profile] for entrant in entrants}, HEADLINE)
-    return next((entrant for entrant in entrants if entrant.label in top), None)
+def pairs_within(group: Group) -> dict[str, list[Pair]]:
+    """Profile -> its leader minus each of the others, then every other pair of a run, as its summary has it."""
+    titles = {entrant: entrant.label for entrant in group.entrants}
+    return _led(titles, [pair for run in group.runs for pair in _of(run, titles)], lambda a, b: a.run is not b.run)
 
 
-def pairs_within(group: Group) -> list[Pair]:
-    """The group's leader minus each of the others, then every other pair of a run, as its summary has it."""
-    first = leader(group.entrants)
-    led, rest = [], []
-    for run in group.runs:
-        labels = {entrant.explainer: entrant.label for entrant in group.entrants if entrant.run is run}
-        few = len(run.summary["differences"]) <= PAIRS
-        for pair, figures in run.summary["differences"].items():
-            a, b = (labels[name] for name in pair.split("-"))
-            if first is not None and first.label == a:
-                led.append(Pair(a, b, figures, True))
-            elif first is not None and first.label == b:
-                led.append(Pair(b, a, _reversed(figures), True))
-            else:
-                rest.append(Pair(a, b, figures, few))
-    others = [entrant for entrant in group.entrants if first is not None and entrant.run is not first.run]
-    elsewhere = _paired([(first, other) for other in others if first is not None], lambda one: one.label)
-    return [*led, *elsewhere, *rest]
+def pairs_between(groups: Sequence[Group]) -> dict[str, list[Pair]]:
+    """Profile -> the best entrant under each explainer's name, minus its namesakes of other models on the same data."""
+    namesakes: dict[tuple[str, str], dict[Entrant, str]] = {}
+    for group in groups:
+        for entrant in group.entrants:
+            among = namesakes.setdefault((entrant.explainer, entrant.run.fingerprint["manifest"]), {})
+            among[entrant] = f"{entrant.label}, {group.model} on {group.data}"
+    place = {run: group for group in groups for run in group.runs}
+    found = [_led(titles, [], lambda a, b: place[a.run] is not place[b.run]) for titles in namesakes.values()]
+    return {profile: [pair for one in found for pair in one[profile]] for profile in PROFILES}
 
 
-def _reversed(figures: Profiles) -> Profiles:
+def scored(run: Run) -> frozenset[str]:
+    """The keys of the samples that have figures."""
+    return frozenset(key for key, head in run.rows.heads.items() if head.error is None)
+
+
+def _of(run: Run, titles: Mapping[Entrant, str]) -> Iterator[Pair]:
+    """The pairs of a run's summary."""
+    named = {entrant.explainer: title for entrant, title in titles.items() if entrant.run is run}
+    few = len(run.summary["differences"]) <= PAIRS
+    for pair, figures in run.summary["differences"].items():
+        first, second = (named[name] for name in pair.split("-"))
+        yield Pair(first, second, figures, few)
+
+
+def _led(
+    titles: Mapping[Entrant, str], known: Sequence[Pair], apart: Callable[[Entrant, Entrant], bool]
+) -> dict[str, list[Pair]]:
+    """Profile -> the pairs that have a figure there, those of a leader before the others.
+
+    A leader is paired with all from which `apart` says that no pair is known.
+    """
+    tops = {profile: leaders(list(titles), profile) for profile in PROFILES}
+    couples = {frozenset((a, b)): (a, b) for top in tops.values() for a in top for b in titles if apart(a, b)}
+    pairs = [*known, *_paired(list(couples.values()), titles)]
+    return {profile: _ordered(pairs, profile, {titles[entrant] for entrant in top}) for profile, top in tops.items()}
+
+
+def _ordered(pairs: Sequence[Pair], profile: str, first: set[str]) -> list[Pair]:
+    """The pairs of those in `first` come first, and turned so that these are what the others are taken from."""
+    shown = [pair for pair in pairs if any(pair.figures[profile][metric]["value"] is not None for metric in METRICS)]
+    turned = [_reversed(pair) if pair.second in first and pair.first not in first else pair for pair in shown]
+    led = [replace(pair, chief=True) for pair in turned if pair.first in first]
+    return led + [pair for pair in turned if pair.first not in first]
+
+
+def _reversed(pair: Pair) -> Pair:
     """The second minus the first."""
 
     def negative(value: float | None) -> float | None:
         return None if value is None else -value
 
-    return {
+    figures = {
         profile: {
             metric: {"value": negative(of["value"]), "low": negative(of["high"]), "high": negative(of["low"])}
             for metric, of in metrics.items()
         }
-        for profile, metrics in figures.items()
+        for profile, metrics in pair.figures.items()
     }
+    return Pair(pair.second, pair.first, figures, pair.chief)
 
 
-def pairs_between(groups: Sequence[Group]) -> list[Pair]:
-    """The best entrant under each explainer's name against its namesakes in other groups, on the images they share."""
-    by_name: dict[str, list[tuple[Group, Entrant]]] = {}
-    for group in groups:
-        for entrant in group.entrants:
-            by_name.setdefault(entrant.explainer, []).append((group, entrant))
-    couples: list[tuple[Entrant, Entrant]] = []
-    titles: dict[Entrant, str] = {}
-    for members in by_name.values():
-        titles |= {entrant: f"{entrant.label}, {group.model} on {group.data}" for group, entrant in members}
-        # labels of different groups may be the same, so the leader is found by place
-        top = max(members, key=lambda member: member[1].figures["corrected"][HEADLINE]["value"] or -1.0)
-        couples += [(top[1], entrant) for group, entrant in members if group is not top[0]]
-    return list(_paired(couples, titles.__getitem__))
-
-
-def _paired(couples: Sequence[tuple[Entrant, Entrant]], title: Callable[[Entrant], str]) -> Iterator[Pair]:
+def _paired(couples: Sequence[tuple[Entrant, Entrant]], titles: Mapping[Entrant, str]) -> Iterator[Pair]:
     """Differences over the images that both runs scored; couples without such images are left out."""
     tables: dict[tuple[Run, tuple[str, ...]], Tables] = {}
     for first, second in couples:
-        keys = tuple(sorted(_scored(first.run) & _scored(second.run)))
-        if not keys or first.run.fingerprint["manifest"] != second.run.fingerprint["manifest"]:
+        keys = tuple(sorted(scored(first.run) & scored(second.run)))
+        if not keys:
             continue
         for run in (first.run, second.run):
             if (run, keys) not in tables:
@@ -110,14 +119,16 @@ def _paired(couples: Sequence[tuple[Entrant, Entrant]], title: Callable[[Entrant
         of = [tables[one.run, keys][one.explainer, profile] for one in (first, second) for profile in PROFILES]
         drawn = intervals.bootstrap(of)
         found = {
-            profile: {metric: intervals.difference(one, other, metric) for metric in METRICS}
+            profile: {metric: _known(intervals.difference(one, other, metric)) for metric in METRICS}
             for profile, one, other in zip(PROFILES, drawn[: len(PROFILES)], drawn[len(PROFILES) :], strict=True)
         }
-        yield Pair(title(first), title(second), found, True)
+        yield Pair(titles[first], titles[second], found, False)
 
 
-def _scored(run: Run) -> set[str]:
-    return {key for key, head in run.rows.heads.items() if head.error is None}
+def _known(figure: Interval) -> dict[str, float | None]:
+    """As a summary has it: None where there is no figure."""
+    parts = {"value": figure["value"], "low": figure["low"], "high": figure["high"]}
+    return {part: None if math.isnan(value) else value for part, value in parts.items()}
 
 
 def _tables(run: Run, keys: Sequence[str]) -> Tables:
@@ -128,58 +139,3 @@ def _tables(run: Run, keys: Sequence[str]) -> Tables:
         for (name, profile), table in tables.items():
             table.append(scores.sums(explainers.get(name, {}).get(profile, Entries())))
     return tables
-
-
-def grids(groups: Sequence[Group]) -> list[Grid]:
-    """A grid of every explainer against every group, and one for each class whose parameters were varied."""
-    everyone = [(group, entrant) for group in groups for entrant in group.entrants]
-    found = []
-    if len(groups) > 1:
-        factors = [{"": f"{g.model} on {g.data}", "explainer": e.label} for g, e in everyone]
-        found.append(_grid("Every explainer on every model and data set", factors, [e for _, e in everyone]))
-    classes: dict[str, list[tuple[Group, Entrant]]] = {}
-    for group, entrant in everyone:
-        classes.setdefault(entrant.parameters.get("class", ""), []).append((group, entrant))
-    for name, members in classes.items():
-        factors = [{"model": g.model, "data": g.data, **_values(entrant)} for g, entrant in members]
-        found.append(_grid(f"Parameters of {plain(name).rpartition('.')[2]}", factors, [e for _, e in members]))
-    return [grid for grid in found if grid is not None]
-
-
-def _values(entrant: Entrant) -> dict[str, str]:
-    return {name: plain(value) for name, value in entrant.parameters.items() if name != "class"}
-
-
-def _grid(title: str, factors: Sequence[Mapping[str, str]], entrants: Sequence[Entrant]) -> Grid | None:
-    """Rows are the values of the factor that has most, columns the combinations of the others that occur.
-
-    None unless two factors vary, each combination stands for one entrant, and half of the cells are filled.
-    """
-    names = [name for name in factors[0] if len({of.get(name) for of in factors}) > 1]
-    if len(names) < 2:
-        return None
-    row = max(names, key=lambda name: len({of.get(name) for of in factors}))
-    others = [name for name in names if name != row]
-    cells = {
-        (of.get(row, ""), tuple(of.get(name, "") for name in others)): entrant
-        for of, entrant in zip(factors, entrants, strict=True)
-    }
-    heads, lines = (_ordered(part) for part in zip(*((column, line) for line, column in cells), strict=True))
-    if len(cells) < len(entrants) or 2 * len(cells) < len(heads) * len(lines):
-        return None
-    rows = [(line, [cells.get((line, column)) for column in heads]) for line in lines]
-    return Grid(
-        title,
-        row,
-        [" · ".join(f"{name} {value}".strip() for name, value in zip(others, head, strict=True)) for head in heads],
-        rows,
-    )
-
-
-def _ordered(values: Sequence[Any]) -> list[Any]:
-    """Each once: by size where they are numbers, else in order of appearance."""
-    once = list(dict.fromkeys(values))
-    try:
-        return sorted(once, key=lambda value: [float(part) for part in ([value] if isinstance(value, str) else value)])
-    except ValueError:
-        return once

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import pipeline
-from pipeline.outputs.report import compare, gallery, plots, read, tables
+from pipeline.outputs.report import breakdowns, compare, gallery, grids, plots, read, tables
 from pipeline.outputs.report.style import Plot
+from pipeline.outputs.report.verdict import verdict
 from pipeline.outputs.summary import PROFILES
 
 GENERATOR = "seewhy"
@@ -56,21 +57,21 @@ def ours(folder: Path) -> bool:
 def _write(folder: Path, runs: Sequence[read.Run]) -> None:
     with as_file(files(__package__) / "static") as static:
         shutil.copytree(static, folder / "static")
-    groups = read.grouped(runs)
-    scored = [group for group in groups if any(run.summary["ground_truth"] for run in group.runs)]
-    counts = [(number, run, gallery.write(folder / "runs", str(number), run)) for number, run in enumerate(runs)]
+    scored = read.grouped([run for run in runs if run.summary["ground_truth"]])
+    shown = [(number, run, gallery.write(folder / "runs", str(number), run)) for number, run in enumerate(runs)]
     context = {
         "runs": runs,
-        "title": ", ".join(dict.fromkeys(f"{group.model} on {group.data}" for group in groups)),
+        "title": ", ".join(dict.fromkeys(f"{run.model} on {run.data}" for run in runs)),
         "counts": tables.counts(runs),
         "scored": [(group, compare.pairs_within(group)) for group in scored],
         "between": compare.pairs_between(scored),
-        "grids": compare.grids(scored),
-        "plots": _plots(folder / "plots", scored),
-        "gallery": [one for one in counts if one[2]],
+        "grids": grids.grids(scored),
+        **_plots(folder / "plots", scored),
+        "gallery": [one for one in shown if one[2]],
         "quarantined": [
             (run, key, run.rows.heads[key]) for run in runs for key in run.keys if run.rows.heads[key].error
         ],
+        "reasons": tables.reasons(runs),
         "differing": read.differing(runs) if len(runs) > 1 else {},
     }
     page = environment().get_template("page.html.j2").render(context)
@@ -81,17 +82,18 @@ def environment() -> Environment:
     """Templates that escape whatever is put into them."""
     options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
     made = Environment(loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, **options)
-    figures = (tables.standings, tables.entries, tables.by_category, tables.shaded, tables.verdict)
+    figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, verdict)
     texts = (tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
     made.filters |= {function.__name__: function for function in (*figures, *texts)}
     made.tests["clear"] = tables.clear
-    made.globals |= {"profiles": PROFILES, "columns": tables.METRICS, "most": MOST}
+    made.globals |= {"profiles": PROFILES, "columns": tables.METRICS, "of_captions": tables.CAPTIONS, "most": MOST}
     made.globals |= {"generator": f"{GENERATOR} {pipeline.__version__}"}
     return made
 
 
 def _plots(folder: Path, groups: Sequence[read.Group]) -> dict[str, Any]:
-    """Draw every plot; what the templates place, by profile, over all groups and for each."""
+    """Draw every plot; what the templates place by profile: `overview` of all groups, `breakdowns` of those that have
+    some."""
     folder.mkdir()
 
     def kept(drawn: Sequence[Plot | None]) -> list[Figure]:
@@ -99,10 +101,10 @@ def _plots(folder: Path, groups: Sequence[read.Group]) -> dict[str, Any]:
 
     overview = {profile: kept([plots.scatter(groups, profile), plots.bars(groups, profile)]) for profile in PROFILES}
     each = [
-        {p: kept([plots.categories(group, p, number), plots.lengths(group, p, number)]) for p in PROFILES}
-        for number, group in enumerate(groups)
+        (group, {p: kept([breakdowns.categories(group, p, at), breakdowns.lengths(group, p, at)]) for p in PROFILES})
+        for at, group in enumerate(groups)
     ]
-    return {"overview": overview, "groups": each}
+    return {"overview": overview, "breakdowns": [(group, drawn) for group, drawn in each if any(drawn.values())]}
 
 
 def _saved(folder: Path, plot: Plot) -> Figure:

@@ -42,7 +42,8 @@ class Run:
 class Entrant:
     """One explainer of one run. label: unlike any other in its group. figures: profile -> metric -> interval.
 
-    parameters: its constructor's, beside `class`. paper: published figures by metric, in percent; possibly none.
+    parameters: its constructor's, beside `class`. paper: published figures by metric, in percent; possibly none. whose:
+    they are, where not of this model on this data.
     """
 
     label: str
@@ -51,18 +52,17 @@ class Entrant:
     figures: Mapping[str, Mapping[str, Mapping[str, Any]]]
     parameters: Parameters
     paper: Mapping[str, float]
+    whose: str
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The runs of one model on one data set, whose explainers can be ranked. whose: the paper's figures, where they
-    are those of another model."""
+    """The runs of one model on one data set, whose explainers can be ranked."""
 
     model: str
     data: str
     runs: Sequence[Run]
     entrants: Sequence[Entrant]
-    whose: str
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -112,14 +112,20 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
 
 def _group(model: str, data: str, runs: Sequence[Run]) -> Group:
     of = [(run, name, parameters(run, name)) for run in runs for name in ordered(run)]
-    asked, _, whose_data = (runs[0].config.get("beside") or "").partition("/")
-    paper, whose = published.alongside({name for _, name, _ in of}, model, data, (asked, whose_data))
+    papers = {run: _published(run) for run in runs}
     entrants = []
     for run, name, values in of:
         rivals = [(their, theirs) for their, called, theirs in of if called == name and their is not run]
         label = f"{name} · {_apart(run, values, rivals)}" if rivals else name
-        entrants.append(Entrant(label, name, run, run.summary["explainers"][name], values, paper.get(name, {})))
-    return Group(model, data, runs, entrants, whose if paper else "")
+        paper, whose = papers[run]
+        entrants.append(Entrant(label, name, run, run.summary["explainers"][name], values, paper.get(name, {}), whose))
+    return Group(model, data, runs, entrants)
+
+
+def _published(run: Run) -> tuple[published.Figures, str]:
+    """Figures of the run's explainers, and whose they are; each run asks for its own."""
+    model, _, data = (run.config.get("beside") or "").partition("/")
+    return published.alongside(run.summary["explainers"], run.model, run.data, (model, data) if model else None)
 
 
 def _apart(run: Run, own: Parameters, rivals: Sequence[tuple[Run, Parameters]]) -> str:

@@ -4,6 +4,7 @@ The same figures give the same bytes. Text stays text, in the reader's own font.
 """
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ SERIES = {
 # no two alike, so that each has its fellow: PAPER is white but for one bit
 INK, FAINT, RULE, BAR, PAPER = "#1f2329", "#6a737d", "#d4d9de", "#8fc1e3", "#fffffe"
 DARK = SERIES | {INK: "#e6edf3", FAINT: "#9aa4ae", RULE: "#3a424c", BAR: "#2d6c9c", PAPER: "#0d1117"}
-MARKERS, FILLED = "osD^vP", "osDhp8^v"
+MARKERS = "osD^vP"
 STYLE: Any = {
     **{"svg.hashsalt": "seewhy", "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.5},
     **{"figure.facecolor": "none", "axes.facecolor": "none", "legend.frameon": False, "errorbar.capsize": 2.5},
@@ -66,14 +67,20 @@ def rendered(name: str, text: str, drawn: Figure) -> Plot:
     return Plot(name, text, light, dark)
 
 
-def mark(marker: str, colour: str, label: str) -> Line2D:
+def mark(marker: str, colour: str, label: str, **look: Any) -> Line2D:
     """An entry of a legend."""
-    return Line2D([], [], linestyle="", marker=marker, color=colour, markersize=6, label=label)
+    return Line2D([], [], linestyle="", marker=marker, color=colour, markersize=6, label=label, **look)
 
 
 def columns(labels: Sequence[str]) -> int:
     """How many columns of a legend find room."""
-    return 3 if max(map(len, labels)) < 20 else 2
+    longest = max(len(named(label)) for label in labels)
+    return 3 if longest < 20 else 2 if longest < 38 else 1
+
+
+def tall(labels: Sequence[str]) -> float:
+    """Inches that a legend takes beyond its second line."""
+    return 0.17 * max(0, math.ceil(len(labels) / columns(labels)) - 2)
 
 
 def colour(number: int) -> str:
@@ -81,10 +88,19 @@ def colour(number: int) -> str:
 
 
 def series(number: int) -> dict[str, Any]:
-    return {"color": colour(number), "marker": MARKERS[number], "markersize": 5.5, "markeredgecolor": "none"}
+    """How a series is drawn: hollow, and finer than the one before, so that what lies beneath it shows."""
+    look = {"color": colour(number), "marker": MARKERS[number], "markerfacecolor": "none"}
+    return look | {"markersize": 6.5, "markeredgewidth": 1.5, "linewidth": 2.4 - 0.3 * number}
 
 
 def short(text: str, limit: int = 26) -> str:
-    """Text as XML and a plot can hold it: one line, nothing unprintable, not too long."""
+    """How a text begins, as XML and a plot can hold it: one line, nothing unprintable, not too long."""
     text = printable(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def named(text: str, limit: int = 60) -> str:
+    """A name in the same way; of a long one both ends, since those of one kind begin alike."""
+    text = printable(text)
+    half = (limit - 1) // 2
+    return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"

@@ -3,15 +3,18 @@
 import json
 import math
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs.report.compare import HEADLINE, Grid, Pair, leader
+from pipeline.outputs.report.compare import HEADLINE
+from pipeline.outputs.report.grids import Grid
 from pipeline.outputs.report.read import Entrant, Group, Run, plain
 from pipeline.outputs.table import ABSENT, COLUMNS, best
 
 METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
+CAPTIONS = {"rouge_l": "ROUGE-L", "meteor": "METEOR", "noun_recall": "noun recall", "noun_precision": "noun precision"}
 LEVELS = 9
 
 
@@ -50,6 +53,18 @@ def standings(group: Group, profile: str) -> list[Line]:
         )
         for entrant in group.entrants
     ]
+
+
+def paper(group: Group) -> str:
+    """Whose published figures stand in a table; which explainers have whose, where these are not all the same's."""
+    by_whose: dict[str, list[str]] = {}
+    for entrant in group.entrants:
+        if entrant.paper:
+            by_whose.setdefault(entrant.whose, []).append(entrant.label)
+    alone = len(by_whose) == 1
+    return "; ".join(
+        f"as published{whose}" + ("" if alone else f" ({', '.join(of)})") for whose, of in by_whose.items()
+    )
 
 
 def entries(group: Group, profile: str) -> list[str]:
@@ -100,53 +115,55 @@ def clear(figure: Mapping[str, Any]) -> bool:
     return bool(figure["low"] is not None and (figure["low"] > 0 or figure["high"] < 0))
 
 
-def verdict(group: Group, pairs: Sequence[Pair]) -> str:
-    """One sentence on who leads; none where there is nothing to lead."""
-    first = leader(group.entrants)
-    if first is None:
-        return ""
-    figure = first.figures["corrected"][HEADLINE]
-    against = [
-        (pair.second if pair.first == first.label else pair.first, pair)
-        for pair in pairs
-        if first.label in (pair.first, pair.second)
-    ]
-    open_to = [name for name, pair in against if not clear(pair.figures["corrected"][HEADLINE])]
-    text = f"{first.label} has the highest F1-IoU, {percent(figure['value'])} % ({interval(figure)})"
-    if not open_to:
-        return text + "; on the same images its lead over each of the others is clear of zero."
-    few = ", ".join(open_to[:3]) + (f" and {len(open_to) - 3} more" if len(open_to) > 3 else "")
-    return text + f"; on the same images its lead over {few} may be chance."
-
-
 def facts(run: Run) -> list[tuple[str, str]]:
     """What was run, in the order in which one asks."""
-    of, words, last = run.fingerprint, run.summary["words"], run.starts[-1]
+    of, last = run.fingerprint, run.starts[-1]
     checkpoint = run.config.get("vlm", {}).get("init_args", {}).get("checkpoint", run.model)
     identity = [pair for pair in fingerprints.flat(of["model"]) if not pair[0].startswith(("generation", "template"))]
     again = f"; started {len(run.starts)} times" if len(run.starts) > 1 else ""
     limit = f", the first {of['limit']:,}" if of["limit"] else ""
-    objects = run.summary["objects"]["corrected"]
+    threads = f"{of['threads']} thread{'s' if of['threads'] != 1 else ''} a process"
+    return [
+        ("command", shlex.join(map(str, last.get("command", ()))) + again),
+        ("model", f"{run.model}: {checkpoint}, " + ", ".join(f"{name} {plain(value)}" for name, value in identity)),
+        ("data", f"{run.data}: manifest {of['manifest']}{limit}"),
+        ("samples", _samples(run.summary)),
+        *(_said(run.summary) if run.summary["samples"]["scored"] else ()),
+        ("batches", f"{of['batch_size']} samples, {threads}, answers {of['answers']}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in _versions(run).items())),
+        ("fingerprint", run.sha256),
+        *(_took(run.timing) if run.timing["mean"] is not None else ()),
+    ]
+
+
+def _samples(summary: Mapping[str, Any]) -> str:
+    """How many there are of each kind; without ground truth none was scored."""
+    done = "scored" if summary["ground_truth"] else "explained"
+    samples = summary["samples"]
+    return _counted({"expected": samples["expected"], done: samples["scored"], "quarantined": samples["quarantined"]})
+
+
+def _said(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the captions have that was scored, and what they name."""
+    words, samples, objects = summary["words"], summary["samples"], summary["objects"]["corrected"]
+    known = f"of {summary['ground_truth']:,} of {samples['scored']:,} samples" if summary["ground_truth"] else "none"
     mentions = f"{objects['present']:,} in the image, {objects['absent']:,} not"
-    lines = {
-        "command": shlex.join(map(str, last.get("command", ()))) + again,
-        "model": f"{run.model}: {checkpoint}, " + ", ".join(f"{name} {plain(value)}" for name, value in identity),
-        "data": f"{run.data}: manifest {of['manifest']}{limit}",
-        "samples": _counted(run.summary["samples"]),
-        "captions": f"{words['count']:,} words, {words['tokens']:,} tokens, {words['unfinished']:,} cut at the limit",
-        "words": f"{_counted(words['by_label'])} ({words['backend']})",
-        "objects named": f"{mentions}; {objects['captions_without_object']:,} captions name none",
-        "batches": f"{of['batch_size']} samples, {of['threads']} threads a process, answers {of['answers']}",
-        "versions": ", ".join(
-            f"{name} {number}" for name, number in {"python": last.get("python"), **of["versions"]}.items()
-        ),
-        "fingerprint": run.sha256,
-    }
-    if not run.summary["ground_truth"]:
-        del lines["objects named"]
-    if (mean := run.timing["mean"]) is not None:
-        lines["time"] = f"{mean:.3g} s a sample, {run.timing['total']:,.0f} s over all processes"
-    return list(lines.items())
+    lines = [
+        ("captions", f"{words['count']:,} words, {words['tokens']:,} tokens, {words['unfinished']:,} cut at the limit"),
+        ("words", f"{_counted(words['by_label'])} ({words['backend']})"),
+        ("ground truth", known),
+        ("objects named", f"{mentions}; {objects['captions_without_object']:,} captions name none"),
+    ]
+    return lines if summary["ground_truth"] else lines[:-1]
+
+
+def _versions(run: Run) -> dict[str, Any]:
+    return {"python": run.starts[-1].get("python"), **run.fingerprint["versions"]}
+
+
+def _took(timing: Mapping[str, Any]) -> list[tuple[str, str]]:
+    total = timing["total"]
+    return [("time", f"{timing['mean']:.3g} s a sample, {total:,.{0 if total >= 10 else 2}f} s over all processes")]
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -168,8 +185,11 @@ def interval(figure: Mapping[str, Any]) -> str:
 
 
 def signed(value: float | None, digits: int = 1) -> str:
-    """A difference in percentage points with its sign, a true minus where it is one."""
-    return ABSENT if value is None or math.isnan(value) else f"{100 * value:+.{digits}f}".replace("-", "−")
+    """A difference in percentage points with its sign, a true minus where it is one; what rounds to zero has none."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    points = round(100 * value, digits)
+    return f"{points:{'+' if points else 'z'}.{digits}f}".replace("-", "−")
 
 
 def counts(runs: Sequence[Run]) -> str:
@@ -180,3 +200,9 @@ def counts(runs: Sequence[Run]) -> str:
     many = f"{len(runs)} runs, " if len(runs) > 1 else ""
     ones = f"{explainers} explainer{'s' if explainers != 1 else ''}, "
     return f"{many}{ones}{scored:,} of {expected:,} samples" + (f", {bad:,} quarantined" if bad else "")
+
+
+def reasons(runs: Sequence[Run]) -> str:
+    """Why samples were quarantined, and how many for each kind of reason; the most frequent first."""
+    kinds = sum((Counter(run.summary["quarantine"]) for run in runs), Counter[str]())
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: (-one[1], one[0])))

@@ -122,8 +122,11 @@ def test_both_profiles_stand_in_tables_with_intervals_the_best_and_the_paper(mad
             assert f"{100 * figure['value']:.2f}{100 * figure['low']:.1f}–{100 * figure['high']:.1f}" in text
         top = max(figure["value"] for figure in figures.values())
         assert f'<td class="best"><b>{100 * top:.2f}</b>' in source
+        assert f"In profile {profile}, " in text
     assert source.count('<small class="paper">44.45</small>') == 2
-    assert "as published, with" not in text
+    assert text.count("Grey: as published, scored by the public code (profile reference).") == 2
+    assert source.count('<p class="verdict">') == 2
+    assert "not adjusted for 2 comparisons" in text
 
 
 def test_plots_and_tables_stand_without_scripts(made: Path) -> None:
@@ -144,18 +147,60 @@ def test_a_run_without_ground_truth_has_no_figures_but_a_gallery(tmp_path: Path)
     assert "nothing is known of these images" in parsed.plain()
     sections = [attributes["id"] for attributes in parsed.named("section")]
     assert sections == ["gallery", "runs"]
+    assert shown_of(parsed) == {"plain"}, "the times; no table of figures"
     assert not parsed.named("img")
-    assert "IoU, %" not in parsed.text
-    assert not parsed.named("fieldset")
+    assert not list((tmp_path / "page" / "plots").iterdir())
+    assert not parsed.named("fieldset"), "there are no profiles to choose from"
+    assert not re.search(r"\d\.\d+–\d|profile corrected|Figures", parsed.text)
+
+
+def shown_of(parsed: Parsed) -> set[str]:
+    """The kinds of tables on a page."""
+    return {attributes["class"] for attributes in parsed.named("table")}
 
 
 def test_a_run_with_nothing_but_quarantined_samples_says_why(tmp_path: Path) -> None:
-    folder = run_folder(tmp_path / "run", [Scene(name, "", error=f"OSError: no {name}") for name in "abc"])
+    errors = [*(f"OSError: no {name}" for name in "abc"), "ValueError: no grid"]
+    folder = run_folder(tmp_path / "run", [Scene(error, "", error=error) for error in errors])
     parsed = Parsed(page.make([folder], tmp_path / "page"))
     text = parsed.plain()
-    assert "Nothing was scored in run: all 3 samples were quarantined" in text
-    assert all(f"OSError: no {name}" in text for name in "abc")
-    assert [attributes["id"] for attributes in parsed.named("section")] == ["quarantined", "runs"]
+    assert "Nothing was scored in run: all 4 samples were quarantined" in text
+    assert "stand in no figure: 3 OSError, 1 ValueError." in text
+    assert all(error in text for error in errors)
+    assert [attributes["id"] for attributes in parsed.named("section")] == ["quarantined", "runs"], "the reasons first"
+    assert not parsed.named("img")
+    assert not parsed.named("fieldset")
+    assert "0 words" not in text
+
+
+def test_runs_without_a_figure_stand_in_no_table_of_those_that_have_some(tmp_path: Path) -> None:
+    known = run_folder(tmp_path / "known")
+    blind = run_folder(tmp_path / "blind", [Scene("x", "A dog.", None)])
+    lost = run_folder(tmp_path / "lost", [Scene("x", "", error="OSError: gone")])
+    index = page.make([lost, blind, known], tmp_path / "page")
+    alone = page.make([known], tmp_path / "alone")
+    (rows, wanted) = (
+        re.findall(r'<th scope="row">(cam|tam|msea_arc)[^<]*</th>', one.read_text()) for one in (index, alone)
+    )
+    assert rows == wanted
+    text = Parsed(index).plain()
+    assert "Nothing was scored in lost" in text
+    assert "blind: nothing is known of these images" in text
+    assert "The runs scored different images" not in text
+
+
+def test_without_a_word_to_score_there_are_counts_and_nothing_empty(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", [Scene("x", "Green", ("dog",))])
+    parsed = Parsed(page.make([folder], tmp_path / "page"))
+    assert [attributes["id"] for attributes in parsed.named("section")] == ["figures", "gallery", "runs"]
+    assert "0 in the image, 0 not; 1 captions name none" in parsed.plain()
+    assert shown_of(parsed) == {"standings", "plain"}
+    assert not parsed.named("img")
+    assert "verdict" not in {attributes.get("class") for attributes in parsed.named("p")}
+
+
+def test_the_gallery_says_of_which_profile_it_is(made: Path) -> None:
+    assert "Objects, scores and order of the gallery are of profile corrected." in Parsed(made).plain()
 
 
 def test_a_run_that_kept_no_images_has_no_gallery_and_one_that_kept_few_says_so(tmp_path: Path) -> None:

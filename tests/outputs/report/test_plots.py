@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.outputs.report import plots, style
+from pipeline.outputs.report import breakdowns, plots, style
 from pipeline.outputs.report.read import Group, grouped, read_runs
 from tests.outputs.report.built import EXPLAINERS, SCENES, Scene, run_folder
 
@@ -23,24 +23,70 @@ def texts(plot: style.Plot) -> list[str]:
 
 def test_every_explainer_is_named_in_every_plot(group: Group) -> None:
     drawn = [plots.scatter([group], "corrected"), plots.bars([group], "corrected")]
-    drawn += [plots.categories(group, "corrected", 0), plots.lengths(group, "corrected", 0)]
+    drawn += [breakdowns.categories(group, "corrected", 0), breakdowns.lengths(group, "corrected", 0)]
     for plot in drawn:
         assert plot is not None
         assert all(any(name in text for text in texts(plot)) for name in EXPLAINERS), plot.name
 
 
-def test_the_scatter_has_lines_of_equal_f1_and_the_published_figures(group: Group) -> None:
-    scatter, bars = plots.scatter([group], "corrected"), plots.bars([group], "corrected")
+def test_the_scatter_has_lines_of_equal_f1_inside_it(group: Group) -> None:
+    scatter = plots.scatter([group], "corrected")
     assert scatter is not None
-    assert bars is not None
     assert sum(text.startswith("F1 ") for text in texts(scatter)) >= 3
-    # each explainer's number, and again, hollow, for those that the paper has: all three
-    assert texts(scatter).count("2") == 2
-    assert "published" in texts(bars)
+
+
+def test_published_figures_are_drawn_beside_figures_of_their_scorer_only(group: Group) -> None:
+    """Each explainer's number, and again, hollow, for those that the paper has: all three."""
+    for draw in (plots.scatter, plots.bars):
+        corrected, reference = (draw([group], profile) for profile in ("corrected", "reference"))
+        assert corrected is not None
+        assert reference is not None
+        assert plots.PUBLISHED not in texts(corrected)
+        assert corrected.text.endswith("published figures are drawn in profile reference, their scorer")
+        assert plots.PUBLISHED in texts(reference)
+        assert "published" not in reference.text
+    corrected, reference = (plots.scatter([group], profile) for profile in ("corrected", "reference"))
+    assert [texts(plot).count("2") for plot in (corrected, reference)] == [1, 2]
+
+
+def test_published_figures_of_another_model_are_drawn_nowhere(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", beside="qwen2_vl_2b/coco_caption")
+    (group,) = grouped(read_runs([folder]))
+    assert all(entrant.paper for entrant in group.entrants)
+    for draw in (plots.scatter, plots.bars):
+        for profile in ("corrected", "reference"):
+            plot = draw([group], profile)
+            assert plot is not None
+            assert "published" not in " ".join([*texts(plot), plot.text])
+
+
+def test_numbers_of_markers_that_lie_on_each_other_stand_beside_them(tmp_path: Path) -> None:
+    folders = [run_folder(tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 0), ("three", 1))]
+    (group,) = grouped(read_runs(folders))
+    plot = plots.scatter([group], "corrected")
+    assert plot is not None
+    assert {"1, 4", "2, 5", "3, 6", "7", "8", "9"} <= set(texts(plot))
+
+
+def test_each_group_has_a_panel_of_the_scatter_on_one_scale(tmp_path: Path) -> None:
+    folders = [run_folder(tmp_path / name, model=name, seed=seed) for seed, name in enumerate(("x", "y"))]
+    plot = plots.scatter(grouped(read_runs(folders)), "corrected")
+    assert plot is not None
+    assert {"x on demo", "y on demo"} <= set(texts(plot))
+    assert [texts(plot).count(number) for number in "123"] == [2, 2, 2]
+
+
+def test_long_names_of_one_kind_stay_apart(tmp_path: Path) -> None:
+    names = [f"msea_arc · interference arc, base_map true, scales [0.5, 0.75, 1.0], k {k}" for k in (5, 50)]
+    told = [style.named(name) for name in names]
+    assert len(set(told)) == 2
+    assert all(len(one) < 60 and "…" in one for one in told)
+    assert style.columns(names) == 1
+    assert style.short(names[0]) == style.short(names[1]), "a caption is told by its beginning"
 
 
 def test_categories_come_with_their_counts_and_lengths_with_their_captions(group: Group) -> None:
-    categories, lengths = plots.categories(group, "corrected", 0), plots.lengths(group, "corrected", 0)
+    categories, lengths = breakdowns.categories(group, "corrected", 0), breakdowns.lengths(group, "corrected", 0)
     assert categories is not None
     assert lengths is not None
     assert {"dog (2)", "cat (2)", "skateboard (2)"} <= {" ".join(text.split()) for text in texts(categories)}
@@ -58,10 +104,10 @@ def test_without_function_words_there_are_objects_all_the_same(tmp_path: Path) -
     (group,) = grouped(read_runs([run_folder(tmp_path / "run", [Scene("x", "dog cat", ("dog",))])]))
     assert plots.scatter([group], "corrected") is None
     assert plots.bars([group], "corrected") is None
-    assert plots.categories(group, "corrected", 0) is not None
+    assert breakdowns.categories(group, "corrected", 0) is not None
 
 
 def test_without_objects_there_is_nothing_to_draw(tmp_path: Path) -> None:
     (group,) = grouped(read_runs([run_folder(tmp_path / "run", [SCENES[3]])]))
-    assert plots.categories(group, "corrected", 0) is None
-    assert plots.lengths(group, "corrected", 0) is None
+    assert breakdowns.categories(group, "corrected", 0) is None
+    assert breakdowns.lengths(group, "corrected", 0) is None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.outputs.report import tables
 from pipeline.outputs.report.read import differing, grouped, read_runs
 from tests.outputs.report.built import EXPLAINERS, SCENES, run_folder
 
@@ -77,10 +78,30 @@ def test_published_figures_are_those_of_the_model_or_of_the_one_asked_for(tmp_pa
     )
     other = run_folder(tmp_path / "other", SCENES[:1], beside="llava15_7b/coco_caption")
     none = run_folder(tmp_path / "none", SCENES[:1])
-    found = [grouped(read_runs([folder]))[0] for folder in (own, other, none)]
-    assert [group.entrants[2].paper.get("f1_iou") for group in found] == [44.45, 45.34, None]
-    assert [bool(group.whose) for group in found] == [False, True, False]
-    assert "llava15_7b on coco_caption" in found[1].whose
+    found = [grouped(read_runs([folder]))[0].entrants[2] for folder in (own, other, none)]
+    assert [entrant.paper.get("f1_iou") for entrant in found] == [44.45, 45.34, None]
+    assert [entrant.whose for entrant in found[::2]] == ["", ""]
+    assert found[1].whose == " for llava15_7b on coco_caption, another model on other images"
+
+
+def test_each_run_has_the_published_figures_that_it_asked_for(tmp_path: Path) -> None:
+    asked = [None, "qwen2_vl_2b/coco_caption", "llava15_7b/coco_caption"]
+    folders = [run_folder(tmp_path / str(at), SCENES[:1], beside=beside) for at, beside in enumerate(asked)]
+    (group,) = grouped(read_runs(folders))
+    assert [entrant.paper.get("f1_iou") for entrant in group.entrants[2::3]] == [None, 44.45, 45.34]
+    assert ["qwen2_vl_2b" in entrant.whose for entrant in group.entrants[2::3]] == [False, True, False]
+    assert tables.paper(group) == (
+        "as published for qwen2_vl_2b on coco_caption, another model on other images (cam · 1, tam · 1, msea_arc · 1); "
+        "as published for llava15_7b on coco_caption, another model on other images (cam · 2, tam · 2, msea_arc · 2)"
+    )
+
+
+def test_whose_published_figures_are_says_in_what_they_differ(tmp_path: Path) -> None:
+    same = {"beside": "llava15_7b/coco_caption"}
+    images = run_folder(tmp_path / "images", SCENES[:1], model="mine", data="coco_caption", **same)
+    model = run_folder(tmp_path / "model", SCENES[:1], model="llava15_7b", data="mine", **same)
+    told = [grouped(read_runs([folder]))[0].entrants[0].whose.rpartition(", ")[2] for folder in (images, model)]
+    assert told == ["another model", "other images"]
 
 
 def test_the_fingerprint_is_the_one_of_the_folder(tmp_path: Path) -> None:

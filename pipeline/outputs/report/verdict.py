@@ -1,0 +1,69 @@
+"""What may be said of who leads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored
+from pipeline.outputs.report.read import Group
+from pipeline.outputs.report.tables import interval, percent
+
+NAMED = 3
+"""So many explainers are named, the others counted."""
+
+
+def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
+    """A few sentences on the highest F1-IoU: over whom the lead is clear, and over whom it is not or unknown.
+
+    Only a difference on the same images makes a lead, and only one whose interval lies above zero a clear one; of
+    several explainers that share the highest figure each must have it. Empty where there is nothing to lead.
+    """
+    first = leaders(group.entrants, profile)
+    if not first:
+        return ""
+    top = [entrant.label for entrant in first]
+    others = [entrant.label for entrant in group.entrants if entrant not in first]
+    found = {name: _differences(pairs, top, name, profile) for name in others}
+    known = {name: figures for name, figures in found.items() if len(figures) == len(top)}
+    clear = [name for name, figures in known.items() if all(figure["low"] > 0 for figure in figures)]
+    ahead = [name for name, figures in known.items() if any(figure["high"] < 0 for figure in figures)]
+    chance = [name for name in known if name not in (*clear, *ahead)]
+    over = "each of the others" if len(clear) == len(others) > 1 else listed(clear)
+    lead = [
+        text
+        for names, text in ((clear, f"is clear of zero over {over}"), (chance, f"may be chance over {listed(chance)}"))
+        if names
+    ]
+    comparisons, kinds = len(known) * len(top), {scored(run) for run in group.runs}
+    told = [
+        (True, _highest(top, first[0].figures[profile][HEADLINE], profile)),
+        (lead, f"On the same images the lead {'; it '.join(lead)}."),
+        (ahead, f"Ahead on the images that both scored: {listed(ahead)}."),
+        (
+            len(known) < len(others),
+            f"Not compared on the same images: {listed([n for n in others if n not in known])}.",
+        ),
+        (len(kinds) > 1, "The runs scored different images: look at differences rather than at single figures."),
+        (comparisons > 1, f"Intervals are not adjusted for {comparisons} comparisons."),
+    ]
+    return " ".join(text for holds, text in told if holds)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names one after the other; of many only the first."""
+    few = [*names[:NAMED], *([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])]
+    between = "; " if any("," in name for name in few) else ", "
+    return " and ".join(filter(None, [between.join(few[:-1]), *few[-1:]]))
+
+
+def _highest(top: Sequence[str], figure: Mapping[str, Any], profile: str) -> str:
+    value = f"{percent(figure['value'], 2)} %"
+    if len(top) > 1:
+        return f"In profile {profile}, {listed(top)} share the highest F1-IoU: {value}."
+    ends = f" ({interval(figure)})" if interval(figure) else ""
+    return f"In profile {profile}, {top[0]} has the highest F1-IoU: {value}{ends}."
+
+
+def _differences(pairs: Sequence[Pair], top: Sequence[str], other: str, profile: str) -> list[Mapping[str, Any]]:
+    """What each at the top is ahead of another by, as far as that is known with its interval."""
+    figures = [pair.figures[profile][HEADLINE] for pair in pairs if pair.first in top and pair.second == other]
+    return [figure for figure in figures if figure["low"] is not None]

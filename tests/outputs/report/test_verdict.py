@@ -1,0 +1,123 @@
+"""The verdict claims a lead only where a difference on the same images shows one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.outputs.report.compare import Pair, leaders, pairs_within
+from pipeline.outputs.report.read import Entrant, Group, Run, grouped, read_runs
+from pipeline.outputs.report.verdict import listed, verdict
+from tests.outputs.report.built import EXPLAINERS, SCENES, run_folder
+
+VALUES = {"cam": 0.4, "tam": 0.5, "msea_arc": 0.6}
+HIGHEST = "In profile corrected, msea_arc has the highest F1-IoU: 60.00 % (55.0–65.0)."
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return read_runs([run_folder(tmp_path_factory.mktemp("verdict") / "run", SCENES[:1])])[0]
+
+
+def figure(value: float | None, reach: float) -> dict[str, float | None]:
+    low, high = (None, None) if value is None else (value - reach, value + reach)
+    return {"value": value, "low": low, "high": high}
+
+
+def group(run: Run, values: dict[str, float | None]) -> Group:
+    entrants = [
+        Entrant(name, name, run, {"corrected": {"f1_iou": figure(value, 0.05)}}, {}, {}, "")
+        for name, value in values.items()
+    ]
+    return Group("demo", "demo", [run], entrants)
+
+
+def pairs(first: str, **values: float | None) -> list[Pair]:
+    """Differences that are known to 0.05, either side."""
+    return [
+        Pair(first, second, {"corrected": {"f1_iou": figure(value, 0.05)}}, True) for second, value in values.items()
+    ]
+
+
+def said(run: Run, given: Sequence[Pair], values: dict[str, Any] = VALUES) -> str:
+    return verdict(group(run, values), given, "corrected")
+
+
+def test_a_lead_that_is_clear_over_all_is_claimed_and_the_many_comparisons_are_owned(run: Run) -> None:
+    assert said(run, pairs("msea_arc", cam=0.2, tam=0.1)) == (
+        f"{HIGHEST} On the same images the lead is clear of zero over each of the others. "
+        "Intervals are not adjusted for 2 comparisons."
+    )
+    assert said(run, pairs("msea_arc", cam=0.2), {"cam": 0.4, "msea_arc": 0.6}) == (
+        f"{HIGHEST} On the same images the lead is clear of zero over cam."
+    )
+
+
+def test_a_lead_whose_interval_reaches_zero_may_be_chance(run: Run) -> None:
+    told = said(run, pairs("msea_arc", cam=0.2, tam=0.04))
+    assert "the lead is clear of zero over cam; it may be chance over tam." in told
+    assert "the lead may be chance over cam and tam." in said(run, pairs("msea_arc", cam=-0.04, tam=0.05))
+
+
+def test_one_that_is_ahead_on_the_same_images_is_named_and_no_lead_claimed(run: Run) -> None:
+    told = said(run, pairs("msea_arc", cam=-0.2, tam=-0.1))
+    assert told.startswith(f"{HIGHEST} Ahead on the images that both scored: cam and tam.")
+    assert "lead" not in told
+
+
+@pytest.mark.parametrize("given", [[], pairs("msea_arc", cam=None, tam=None), pairs("cam", tam=0.2)])
+def test_nothing_is_claimed_where_nothing_was_compared(run: Run, given: list[Pair]) -> None:
+    assert said(run, given) == f"{HIGHEST} Not compared on the same images: cam and tam."
+
+
+def test_equal_figures_share_the_first_place_and_each_must_lead_over_the_others(run: Run) -> None:
+    tied = VALUES | {"cam": 0.6}
+    told = said(run, [*pairs("msea_arc", tam=0.2), *pairs("cam", tam=0.1)], tied)
+    assert told == (
+        "In profile corrected, cam and msea_arc share the highest F1-IoU: 60.00 %. "
+        "On the same images the lead is clear of zero over tam. Intervals are not adjusted for 2 comparisons."
+    )
+    assert "may be chance over tam" in said(run, [*pairs("msea_arc", tam=0.2), *pairs("cam", tam=0.01)], tied)
+    assert "Ahead on the images that both scored: tam" in said(
+        run, [*pairs("msea_arc", tam=0.2), *pairs("cam", tam=-0.1)], tied
+    )
+    assert "Not compared on the same images: tam" in said(run, pairs("msea_arc", tam=0.2), tied)
+
+
+def test_there_is_no_verdict_on_one_figure(run: Run) -> None:
+    assert said(run, [], {"cam": 0.4}) == ""
+    assert said(run, [], {"cam": 0.4, "tam": None}) == ""
+
+
+def test_many_names_are_counted_and_names_with_commas_are_told_apart() -> None:
+    assert listed([]) == ""
+    assert listed(["a"]) == "a"
+    assert listed(list("abc")) == "a, b and c"
+    assert listed(list("abcde")) == "a, b, c and 2 more"
+    assert listed(["k 5, p 1", "k 6, p 1", "k 7, p 1"]) == "k 5, p 1; k 6, p 1 and k 7, p 1"
+
+
+def test_two_runs_of_which_the_higher_is_behind_on_the_image_that_both_scored(tmp_path: Path) -> None:
+    """Each run scored another part of the data, as runs under different limits do."""
+    cam = {"cam": EXPLAINERS["cam"]}
+    one = run_folder(tmp_path / "one", [SCENES[0], SCENES[2]], cam, seed=2)
+    two = run_folder(tmp_path / "two", [SCENES[0], SCENES[4]], cam, seed=3)
+    (found,) = grouped(read_runs([one, two]))
+    ((first,), (pair,)) = leaders(found.entrants, "corrected"), pairs_within(found)["corrected"]
+    assert (first.label, pair.first) == ("cam · one", "cam · one")
+    assert pair.figures["corrected"]["f1_iou"]["high"] < 0
+    told = verdict(found, [pair], "corrected")
+    assert "Ahead on the images that both scored: cam · two." in told
+    assert "The runs scored different images" in told
+    assert "lead" not in told
+
+
+def test_two_runs_without_an_image_in_common_are_not_compared(tmp_path: Path) -> None:
+    halves = [run_folder(tmp_path / name, part) for name, part in (("one", SCENES[:2]), ("two", SCENES[2:]))]
+    (found,) = grouped(read_runs(halves))
+    for profile, given in pairs_within(found).items():
+        told = verdict(found, given, profile)
+        assert f"In profile {profile}" in told
+        assert "Not compared on the same images: cam · " in told
+        assert "each of the others" not in told
