@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -10,14 +10,15 @@ from typing import Any
 
 
 class Server(ThreadingHTTPServer):
-    """status: of every answer; by default it takes all. down_after: an operation after which it answers 503.
+    """status: of every answer; by default it takes all. down_after: an operation after which it answers 503. answers:
+    what it says to further operations, given their variables.
 
     calls: operation or path of every request, and its body. keys: what requests gave as their authorisation.
     """
 
-    def __init__(self, status: int = 200, down_after: str | None = None) -> None:
+    def __init__(self, status: int = 200, down_after: str | None = None, **answers: Callable[[Any], Any]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.status, self.down_after = status, down_after
+        self.status, self.down_after, self.answers = status, down_after, answers
         self.calls: list[tuple[str, Any]] = []
         self.keys: set[str] = set()
 
@@ -43,7 +44,9 @@ class Handler(BaseHTTPRequestHandler):
         name, answer = self.path, {}
         if self.path == "/graphql":
             asked = json.loads(body)
-            body, name = asked["variables"], re.findall(r"(?:query|mutation)\s+(\w+)", asked["query"])[0]
+            body = asked.get("variables")
+            name = re.findall(r"(?:query|mutation)\s+(\w+)|\{\s*(\w+)", asked["query"])[0]
+            name = name[0] or name[1]  # an operation without a name has that of its first field
             answer = {"data": self.answer(name, body)}
         server.calls.append((name, body))
         if server.status != 200:
@@ -65,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, name: str, asked: Any) -> dict[str, Any]:
         """What W&B would say, as far as a run needs it."""
+        if name in self.server.answers:
+            return dict(self.server.answers[name](asked))
         if name == "UpsertBucket":
             project = {"id": "1", "name": asked["project"], "entity": {"id": "1", "name": "me"}}
             facts = dict.fromkeys(["displayName", "description", "config", "sweepName"])
@@ -80,9 +85,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(status: int = 200, down_after: str | None = None) -> Iterator[Server]:
+def serving(status: int = 200, down_after: str | None = None, **answers: Callable[[Any], Any]) -> Iterator[Server]:
     """A server, as long as the block lasts."""
-    with Server(status, down_after) as server:
+    with Server(status, down_after, **answers) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
