@@ -4,10 +4,10 @@
     python run_eval.py --vlm configs/vlm/qwen2_vl_2b.yaml --data my_shards.yaml --explainers cam,msea_arc \\
                        --explainer.msea_arc.k=20 --limit 100 --trainer.devices 2
 
-Exit status: 0 complete; 2 the command is wrong; 3 samples are missing, or rows are not of this data; 4 more samples are
-quarantined than --max_bad; 5 the run folder cannot be written (full disk, read-only), or the machine fails to read data
-(stale mount); 75 stopped by SIGTERM or SIGUSR1 after the batch in hand: requeue, the same command resumes. With several
-processes the status of rank 0 counts.
+Exit status: 0 complete; 2 the command is wrong, or the checkpoint cannot be used; 3 samples are missing, or rows are
+not of this data; 4 more samples are quarantined than --max_bad; 5 the run folder cannot be written (full disk,
+read-only), or the machine fails to read data (stale mount); 75 stopped by SIGTERM or SIGUSR1 after the batch in hand:
+requeue, the same command resumes. With several processes the status of rank 0 counts.
 """
 
 import logging

@@ -24,6 +24,7 @@ from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
 from pipeline.cache import Cache
 from pipeline.cli import Job, fail
+from pipeline.models.checkpoint import CheckpointError
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import kept, published, summary, table
@@ -95,6 +96,8 @@ class Evaluation:
                     fail(f"{where}: {error.strerror}; mend that, then the same command resumes", NO_STORAGE)
                 if isinstance(error, MachineError):
                     unreadable(error)
+                if isinstance(error, CheckpointError):
+                    return self.refused(error)
                 raise
             finally:
                 if dist.is_available() and dist.is_initialized():
@@ -119,6 +122,12 @@ class Evaluation:
             return 0  # that of rank 0 counts, and Lightning kills a rank 0 whose children end otherwise
         tell(f"stopped by {number.name}; the same command resumes")
         return STOPPED
+
+    def refused(self, error: CheckpointError) -> int:
+        """The exit status where the checkpoint cannot be used, which every rank knows by now."""
+        if launch.leading():
+            fail(error)
+        return 0  # as where it is stopped
 
     def open(self) -> None:
         """Make the run folder, or accept the one that the same command left."""
@@ -218,9 +227,10 @@ class Evaluation:
 
     def check_explainers(self) -> None:
         """Refuse what an explainer cannot do with this model, and scales at which the model cannot be shown images."""
+        extent = self.vlm.extent
         for name, explainer in self.explainers.items():
             try:
-                explainer.check(self.vlm.extent)
+                explainer.check(extent)
             except ValueError as error:
                 raise UsageError(f"--explainer.{name}.{error}") from error
             try:

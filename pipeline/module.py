@@ -25,6 +25,7 @@ from pipeline.answers import Given
 from pipeline.cache import Cache
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
+from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
 from pipeline.outputs import draw, kept, maps
@@ -84,15 +85,29 @@ class ExplainModule(LightningModule):
         if self.global_rank == 0:
             known = (self.vlm.commit, self.run_dir, read_rows(self.run_dir).done(self.retry), self.cache)
         self.vlm.commit, self.run_dir, self.done, self.cache = self.trainer.strategy.broadcast(known)
-        if self.cache is None:
-            self.vlm.load(self.device)
-        else:
-            self.vlm = cast(VLM, Remembered(self.vlm, self.cache, self.device, self.trainer.world_size))
+        self.load()
         if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
             data.done = self.done
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
         # signals are ours, not Lightning's, whose handler waits for ranks that may be waiting for this one
         self.trainer._signal_connector.register_signal_handlers = self.stop.hold  # type: ignore[method-assign]
+
+    def load(self) -> None:
+        """Read the weights, or what is remembered of them. A collective: where one rank finds that the checkpoint
+        cannot be used, all raise its CheckpointError."""
+        refusals = [""]
+        try:
+            if self.cache is None:
+                self.vlm.load(self.device)
+            else:
+                self.vlm = cast(VLM, Remembered(self.vlm, self.cache, self.device, self.trainer.world_size))
+        except CheckpointError as error:
+            refusals = [str(error)]
+        if self.group is not None:
+            refusals = refusals * self.trainer.world_size
+            dist.all_gather_object(refusals, refusals[0], group=self.group)
+        if any(refusals):
+            raise CheckpointError(next(filter(None, refusals)))
 
     def teardown(self, stage: str) -> None:
         """Close the rows."""

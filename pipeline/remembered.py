@@ -51,7 +51,8 @@ class Remembered:
     answers, states; and by what `mark` and `numerics` say. So it is what the model would give, bit for bit. All else
     (gradients, attention, relevance, surgery) is the loaded model's own, which this stands for wherever a VLM may.
 
-    writers: processes that fill the folder together. known, asked: requests that were found, and all.
+    writers: processes that fill the folder together. known, asked: requests that were found, and all. The constructor
+    loads the model, and raises what that does, where the folder knows nothing of it.
     """
 
     def __init__(self, vlm: VLM, cache: Cache, device: torch.device, writers: int = 1) -> None:
@@ -61,20 +62,23 @@ class Remembered:
         self.loaded = False
         self._rows: dict[int, list[Tensor]] = {}
         if self.store.empty:
-            self.load()  # now, before time is taken
+            self._load()  # now, before time is taken
 
     def load(self) -> VLM:
         """The model itself; the first call reads its weights. Raises OSError or NotLoadedError."""
         if not self.loaded:
             try:
-                with torch.inference_mode(False):
-                    self.vlm.load(self.device)
+                self._load()
             except OSError:
                 raise
             except Exception as error:
                 raise NotLoadedError(f"{self.vlm.checkpoint}: {type(error).__name__}: {error}") from error
-            self.loaded = True
         return self.vlm
+
+    def _load(self) -> None:
+        with torch.inference_mode(False):
+            self.vlm.load(self.device)
+        self.loaded = True
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

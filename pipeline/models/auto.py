@@ -42,7 +42,7 @@ class Auto(FixedSize):
     def processor_class(self) -> type:  # type: ignore[override]
         """The processor of this kind of model."""
         if type(self.config) not in PROCESSOR_MAPPING:
-            raise ValueError(f"{self.checkpoint}: transformers has no processor for {self.config.model_type}")
+            raise self.unusable(f"transformers has no processor for {self.config.model_type}")
         return without_video(PROCESSOR_MAPPING[type(self.config)])
 
     @cached_property
@@ -59,7 +59,7 @@ class Auto(FixedSize):
         return 5 * images.patch_size * images.merge_size, 6 * images.patch_size * images.merge_size
 
     def load(self, device: torch.device | str = "cpu") -> None:
-        """Read the weights; the first time, measure. Raises ValueError with the reason to refuse the checkpoint."""
+        """Read the weights; the first time, measure. Raises CheckpointError with the reason to refuse it."""
         super().load(device)
         if self.order is None:
             try:
@@ -68,7 +68,8 @@ class Auto(FixedSize):
                 self.follow = habits.continuation(self, query)
                 self.causal = habits.is_causal(self, query)
             except ValueError as error:
-                raise ValueError(f"{self.checkpoint} ({self.config.model_type}): {error}") from error
+                mend = "name another checkpoint, or describe its family as pipeline/models/qwen2_vl.py does"
+                raise self.unusable(f"{error}; Auto refuses such a {self.config.model_type}: {mend}") from error
             self.order = order
 
     def preview(self, image: Image.Image, prompt: str) -> Layout:

@@ -95,10 +95,10 @@ class VLM(Checkpoint, ABC):
     # the verbs
 
     def render(self, prompt: str) -> str:
-        """The chat with one image and `prompt`, as text. Raises ValueError where the checkpoint has no template."""
+        """The chat with one image and `prompt`, as text. Raises CheckpointError where there is no template."""
         template = self.processor.chat_template or self.processor.tokenizer.chat_template
         if not template:
-            raise ValueError(f"{self.checkpoint} has no chat template: put a chat_template.jinja into its folder")
+            raise self.unusable("it has no chat template: put a chat_template.jinja into its folder")
         chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
         return self.processor.tokenizer.apply_chat_template(
             chat, chat_template=template, add_generation_prompt=True, tokenize=False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, GenerationConfig
 from transformers.utils import cached_file, extract_commit_hash
 
@@ -16,6 +17,14 @@ from pipeline.types import Extent
 
 ROOT = Path(__file__).resolve().parents[2]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+NO_PICKLES = (
+    "holds no .safetensors, and pickled weights (.bin) are not read; "
+    "download those, or have a machine you trust save the model again with safe_serialization=True"
+)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names it and says why, or what to do about it."""
 
 
 class Checkpoint:
@@ -51,7 +60,8 @@ class Checkpoint:
     def load(self, device: torch.device | str = "cpu") -> None:
         """Read the weights to `device`, frozen, in evaluation mode. A second call only moves them.
 
-        Raises ValueError where the checkpoint lacks weights of this family, or the machine what `attention` needs.
+        Raises CheckpointError where these are not the weights that the configuration describes, or the machine lacks
+        what `attention` needs.
         """
         if self._model is None:
             self.flash()  # without the package transformers may fetch kernels from the hub, and run them
@@ -60,10 +70,13 @@ class Checkpoint:
                 dtype=self.dtype,
                 attn_implementation=self.attention,
                 use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are told here
                 output_loading_info=True,
             )
+            if other := sorted(name for name, *_ in info["mismatched_keys"]):
+                raise self.unusable(f"{len(other)} weights have not the shape that config.json says, first {other[0]}")
             if missing := sorted(info["missing_keys"]):
-                raise ValueError(f"{self.checkpoint}: {len(missing)} weights are missing, first {missing[0]}")
+                raise self.unusable(f"{len(missing)} weights are missing, first {missing[0]}")
             model.generation_config = GenerationConfig()  # generate() would fill gaps from the checkpoint's own
             self._model = model.requires_grad_(False).eval()
         if torch.device(device).type == "cpu":
@@ -71,14 +84,14 @@ class Checkpoint:
         self._model.to(device)
 
     def flash(self) -> dict[str, str]:
-        """The version of FlashAttention, where that is asked for. Raises ValueError where it is not installed."""
+        """The version of FlashAttention, where that is asked for. CheckpointError where it is not installed."""
         if self.attention != "flash_attention_2":
             return {}
         try:
             return {"flash_attn": version("flash_attn")}
         except PackageNotFoundError as error:
             missing = f"attention: {self.attention} needs the package flash-attn, which is not installed"
-            raise ValueError(f"{missing}; install it, or choose sdpa") from error
+            raise CheckpointError(f"{missing}; install it, or choose sdpa") from error
 
     @property
     def model(self) -> Any:
@@ -90,25 +103,41 @@ class Checkpoint:
     @cached_property
     def commit(self) -> str:
         """The commit that `revision` means, looked up once; a folder has none, and nothing looks at its `main`."""
-        return "main" if Path(self.location).is_dir() else commit(self.location, self.revision or "main")
+        if not Path(self.location).is_dir():
+            return commit(self.location, self.revision or "main")
+        if not (Path(self.location) / "config.json").is_file():  # transformers would make up a model of billions
+            raise self.unusable("the folder holds no config.json")
+        return "main"
+
+    def unusable(self, reason: object) -> CheckpointError:
+        """The error that says why this checkpoint cannot be used."""
+        return CheckpointError(f"checkpoint {self.checkpoint!r}: {reason}")
 
     def pretrained(self, kind: Any, **options: Any) -> Any:
         """What `kind` of transformers makes of the checkpoint's files, but never of Python code among them. Raises
-        ValueError where nothing can be made without that."""
+        CheckpointError where nothing can be made of them, OSError where the system cannot read them."""
+        commit = self.commit
         try:  # unless it is told not to, transformers asks on the terminal, and runs the code if that says y
-            return kind.from_pretrained(self.location, revision=self.commit, trust_remote_code=False, **options)
-        except ValueError as error:
-            if "trust_remote_code" not in str(error):
+            return kind.from_pretrained(self.location, revision=commit, trust_remote_code=False, **options)
+        except SafetensorError as error:
+            raise self.unusable(f"its weights are not whole; download them again: {error}") from error
+        except (ValueError, ImportError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
                 raise
-            own = "it is published with Python code of its own, which is never run here"
-            raise ValueError(
-                f"checkpoint {self.checkpoint!r}: {own}; name one that transformers reads itself"
-            ) from error
+            if "trust_remote_code" in str(error):
+                own = "it is published with Python code of its own, which is never run here"
+                raise self.unusable(f"{own}; name one that transformers reads itself") from error
+            none = "safetensors" in str(error) and not any(Path(self.location).glob("*.safetensors"))
+            raise self.unusable(f"it {NO_PICKLES}" if none else error) from error
 
     @cached_property
     def config(self) -> Any:
         """The checkpoint's configuration, for what must be known before its weights are read."""
-        return self.pretrained(AutoConfig)
+        found, wanted = self.pretrained(AutoConfig), getattr(self.model_class, "config_class", None)
+        if wanted and not isinstance(found, wanted):
+            mend = "choose the class_path of its family, or pipeline.models.auto.Auto"
+            raise self.unusable(f"a {found.model_type} is no model for {type(self).__name__}; {mend}")
+        return found
 
     @property
     def extent(self) -> Extent:
@@ -218,10 +247,13 @@ def generation_config(location: str, revision: str) -> GenerationConfig:
 
 
 def content(location: str, commit: str) -> dict[str, str]:
-    """Content hash of a folder, wherever it lies; hub id and commit of a hub checkpoint."""
+    """Content hash of a folder, wherever it lies; hub id and commit of a hub checkpoint. CheckpointError where a folder
+    has no weights that are read."""
     folder = Path(location)
     if not folder.is_dir():
         return {"checkpoint": location, "checkpoint_commit": commit}
+    if not any(folder.glob("*.safetensors")):
+        raise CheckpointError(f"checkpoint {location!r}: it {NO_PICKLES}")
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".json", ".jinja", ".safetensors", ".txt", ".model"}:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import GenerationConfig, InternVLConfig, InternVLForConditionalGeneration
 
+from pipeline.models.checkpoint import NO_PICKLES
 from pipeline.models.internvl_prompt import END, processor
 from pipeline.models.internvl_remote import language, native_config, parsed, part, remote_name
 
@@ -78,8 +79,7 @@ def located(source: Path) -> dict[str, Path]:
                 raise ValueError(f"{name} is in {files[name].name} and in {path.name}; keep one of them")
             files[name] = path
     if not files:
-        mend = "download those, or have a machine you trust save the model again with safe_serialization=True"
-        raise ValueError(f"{source} holds no .safetensors, and pickled weights (.bin) are not read; {mend}")
+        raise ValueError(f"{source} {NO_PICKLES}")
     return files
 
 

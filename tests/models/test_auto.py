@@ -1,7 +1,5 @@
 """`Auto`: equal to the families that are described, right about those that are not, and plain about what it refuses."""
 
-import re
-
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
@@ -136,10 +134,10 @@ def test_a_load_that_measures_nothing_sound_refuses_with_the_reason_each_time(ma
     features = probe.features
     monkeypatch.setattr(probe, "features", lambda vlm, pixels: features(vlm, pixels).flip(0))
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"\(qwen3_vl\): its image tokens do not lie row by row"):
+        with pytest.raises(ValueError, match=r"its image tokens do not lie row by row.*; Auto refuses such a qwen3_vl"):
             vlm.load("cpu")
     monkeypatch.setattr(probe, "features", lambda vlm, pixels: features(vlm, pixels).mean(0, keepdim=True))
-    with pytest.raises(ValueError, match=re.escape(f"{vlm.checkpoint} (qwen3_vl): its image tokens are no grid")):
+    with pytest.raises(ValueError, match=f"^checkpoint '{vlm.checkpoint}': its image tokens are no grid"):
         vlm.load("cpu")
 
 

@@ -1,5 +1,6 @@
 """Options are checked before anything is read; what is read is identified."""
 
+import errno
 import io
 import json
 import shutil
@@ -11,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from pipeline import cli
 from pipeline.models.auto import Auto
-from pipeline.models.checkpoint import ROOT, locate
+from pipeline.models.checkpoint import ROOT, CheckpointError, locate
+from pipeline.models.llava import LLaVA
 from pipeline.models.qwen2_vl import Qwen2VL
 from tests import tiny
 from tests.sizes import SIZES
@@ -106,11 +108,62 @@ def test_tied_weights_are_not_missing(tmp_path):
     assert vlm.head.weight is vlm.model.get_input_embeddings().weight
 
 
-def test_pickled_weights_are_not_read(tmp_path):
+@pytest.mark.parametrize("family", [Qwen2VL, Auto])
+@pytest.mark.parametrize("verb", ["identity", "load"])
+def test_pickled_weights_are_not_read(tmp_path, family, verb):
     folder = tiny.qwen2_vl_folder(tmp_path)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(OSError, match="safetensors"):
+    with pytest.raises(CheckpointError, match=rf"^checkpoint '{folder}': it holds no .safetensors, .*\(.bin\) are not"):
+        getattr(family(str(folder)), verb)()
+
+
+def cut(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def reshaped(folder):
+    content = json.loads((folder / "config.json").read_text())
+    content["text_config"]["intermediate_size"] *= 2
+    (folder / "config.json").write_text(json.dumps(content))
+
+
+def elsewhere(folder):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    index = {"metadata": {}, "weight_map": {"lm_head.weight": "model-00002-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+USELESS = {
+    "cut": (cut, "its weights are not whole; download them again"),
+    "shapes": (reshaped, "9 weights have not the shape that config.json says, first model.language_model.layers.0.mlp"),
+    "a part": (elsewhere, "model-00002-of-00002.safetensors"),
+    "no config": (lambda folder: (folder / "config.json").unlink(), "the folder holds no config.json"),
+    "no json": (lambda folder: (folder / "config.json").write_text("{"), "is not a valid JSON file"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), USELESS.values(), ids=USELESS)
+def test_what_makes_no_model_is_named(tmp_path, change, reason):
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    change(folder)
+    with pytest.raises(CheckpointError, match=f"^checkpoint '{folder}': .*{reason}"):
         Qwen2VL(str(folder)).load("cpu")
+
+
+def test_a_disk_that_fails_is_not_the_checkpoints_fault(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ESTALE, "Stale file handle", "model.safetensors")
+
+    folder = tiny.qwen2_vl_folder(tmp_path)
+    monkeypatch.setattr(Qwen2VL.model_class, "from_pretrained", fail)
+    with pytest.raises(OSError, match="Stale file handle"):
+        Qwen2VL(str(folder)).load("cpu")
+
+
+def test_a_checkpoint_of_another_family_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="a qwen2_vl is no model for LLaVA; choose the class_path of its family"):
+        _ = LLaVA(str(tiny.qwen2_vl_folder(tmp_path))).extent
 
 
 def own_code(folder, file, **settings):
