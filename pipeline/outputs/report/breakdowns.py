@@ -33,7 +33,9 @@ def categories(group: Group, profile: str, number: int) -> Plot | None:
         axes.set(xlabel="Obj-IoU, %", ylim=(len(names) - 0.4, -0.6))
         axes.grid(linewidth=0.6)
         drawn.legend(loc="outside upper center", ncols=columns(labels), fontsize=8.5, handletextpad=0.2)
-        return rendered(f"{profile}-category-{number}", "Obj-IoU by category, for each explainer", drawn)
+        some = f", the {CATEGORIES} most frequent of {len(counts)}" if len(counts) > CATEGORIES else ""
+        text = f"Obj-IoU by category{some}, in brackets the words; {_whom(group)}"
+        return rendered(f"{profile}-category-{number}", text, drawn)
 
 
 def lengths(group: Group, profile: str, number: int) -> Plot | None:
@@ -57,7 +59,8 @@ def lengths(group: Group, profile: str, number: int) -> Plot | None:
         drawn.supxlabel("words in the caption, and how many captions", size=9)
         handles, _ = axes.get_legend_handles_labels()
         drawn.legend(handles=handles, loc="outside upper center", ncols=columns(labels), fontsize=8.5)
-        return rendered(f"{profile}-length-{number}", "Obj-IoU and Func-IoU by the length of the caption", drawn)
+        text = f"Obj-IoU and Func-IoU by the length of the caption; {_whom(group)}"
+        return rendered(f"{profile}-length-{number}", text, drawn)
 
 
 def _best(group: Group, profile: str) -> list[Entrant]:
@@ -68,6 +71,12 @@ def _best(group: Group, profile: str) -> list[Entrant]:
 
     ranked = sorted(group.entrants, key=rank)[:SHOWN]
     return [entrant for entrant in group.entrants if entrant in ranked]
+
+
+def _whom(group: Group) -> str:
+    """Which explainers are shown."""
+    count = len(group.entrants)
+    return "every explainer" if count <= SHOWN else f"the {SHOWN} best of {count} explainers"
 
 
 def _breakdown(entrant: Entrant, profile: str) -> dict[str, Any]:

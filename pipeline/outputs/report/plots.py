@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.outputs.report.read import Entrant, Group
+from pipeline.outputs.report.read import FORM, Entrant, Group
 from pipeline.outputs.report.style import (
     BAR,
     FAINT,
@@ -28,6 +28,7 @@ from pipeline.outputs.report.style import (
 
 Mark = tuple[float, float, int]
 """Where a marker lies, and its number."""
+Shown = list[tuple[Group, list[Entrant]]]
 CLOSE = 0.02
 """Markers hide each other when they are no further apart, as a share of the plot."""
 SCORER, PUBLISHED = "reference", "published, public scorer"
@@ -42,26 +43,25 @@ def scatter(groups: Sequence[Group], profile: str) -> Plot | None:
     if not shown:
         return None
     everyone = [entrant for _, entrants in shown for entrant in entrants]
-    names = list(dict.fromkeys(entrant.label for entrant in everyone))
-    handles = [mark("o", colour(at), f"{at + 1}  {named(name)}") for at, name in enumerate(names)]
+    names = _names(everyone)
+    handles = [mark("o", colour(at), text) for at, text in enumerate(names.values())]
     if any(_paper(entrant, profile) for entrant in everyone):
         handles.append(mark("o", FAINT, PUBLISHED, markerfacecolor="none"))
     labels = [str(handle.get_label()) for handle in handles]
     with figure(5.4, 1.1 + 3.3 * len(shown) + tall(labels)) as drawn:
         panels = drawn.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        marks = [_discs(axes, entrants, names, profile) for axes, (_, entrants) in zip(panels, shown, strict=True)]
+        marks = [_discs(axes, entrants, [*names], profile) for axes, (_, entrants) in zip(panels, shown, strict=True)]
         for axes, (ours, theirs), (group, _) in zip(panels, marks, shown, strict=True):
             _contours(axes)
             _numbered(axes, ours, PAPER, INK)
             _numbered(axes, theirs, FAINT, FAINT)
             axes.set_ylabel("Obj-IoU, %")
-            if len(shown) > 1:
-                axes.set_title(_titled(group), loc="left", size=9.5)
+            axes.set_title(_title(group, shown), loc="left", size=9.5)
         panels[-1].set_xlabel("Func-IoU, %")
         drawn.legend(
             handles=handles, loc="outside upper center", ncols=columns(labels), fontsize=8.5, handletextpad=0.1
         )
-        text = "Obj-IoU against Func-IoU of every explainer, on lines of F1-IoU"
+        text = "Obj-IoU against Func-IoU of every explainer with 95 % intervals, on lines of equal F1-IoU"
         return rendered(f"{profile}-scatter", text + _elsewhere(groups, profile), drawn)
 
 
@@ -70,6 +70,7 @@ def bars(groups: Sequence[Group], profile: str) -> Plot | None:
     shown = _shown(groups, profile)
     if not shown:
         return None
+    names = _names([entrant for _, entrants in shown for entrant in entrants])
     heights = [len(entrants) + 1.2 for _, entrants in shown]
     with figure(5.4, 0.9 + 0.27 * sum(heights)) as drawn:
         places = drawn.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -83,12 +84,11 @@ def bars(groups: Sequence[Group], profile: str) -> Plot | None:
                 if paper := _paper(entrant, profile):
                     axes.plot(paper["f1_iou"], place, "D", color=FAINT, markeredgecolor=PAPER, markersize=6)
                     published = True
-            axes.set_yticks(at, [named(entrant.label, 40) for entrant in entrants])
+            axes.set_yticks(at, [names[entrant.label] for entrant in entrants])
             axes.tick_params(axis="y", length=0)
-            axes.invert_yaxis()
+            axes.set_ylim(len(entrants) - 0.4, -0.6)
             axes.grid(axis="x", linewidth=0.6)
-            if len(shown) > 1:
-                axes.set_title(_titled(group), loc="left", size=9.5)
+            axes.set_title(_title(group, shown), loc="left", size=9.5)
         places[-1].set_xlabel("F1-IoU, %")
         if published:
             drawn.legend(handles=[mark("D", FAINT, PUBLISHED)], loc="outside upper right", fontsize=8.5)
@@ -172,7 +172,7 @@ def _shares(axes: Axes, places: Any) -> np.ndarray:
     return np.asarray((axes.transData + axes.transAxes.inverted()).transform(places))
 
 
-def _shown(groups: Sequence[Group], profile: str) -> list[tuple[Group, list[Entrant]]]:
+def _shown(groups: Sequence[Group], profile: str) -> Shown:
     """The groups with their explainers that have a figure and its interval."""
     found = [(of, [one for one in of.entrants if one.figures[profile]["f1_iou"]["low"] is not None]) for of in groups]
     return [(group, entrants) for group, entrants in found if entrants]
@@ -185,5 +185,21 @@ def _percent(figure: Mapping[str, Any]) -> tuple[float, np.ndarray]:
     return 100 * value, 100 * np.array(reach)[:, None]
 
 
-def _titled(group: Group) -> str:
-    return short(f"{group.model} on {group.data}", 48)
+def _names(entrants: Sequence[Entrant]) -> dict[str, str]:
+    """Label -> number and name, as both plots have them; of forms of one explainer only what they differ by."""
+    labels = dict.fromkeys(entrant.label for entrant in entrants)
+    start = f"{_alone(entrants)}{FORM}"
+    return {label: f"{at}  {named(label.removeprefix(start), 42)}" for at, label in enumerate(labels, 1)}
+
+
+def _alone(entrants: Sequence[Entrant]) -> str:
+    """The explainer whose forms these are; nothing where they are of several, or it has but one."""
+    kinds = {entrant.explainer if FORM in entrant.label else "" for entrant in entrants}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _title(group: Group, shown: Shown) -> str:
+    """What stands above the panel of a group: what tells it from others, and the explainer that no name says."""
+    several = f"{group.model} on {group.data}" if len(shown) > 1 else ""
+    alone = _alone([entrant for _, entrants in shown for entrant in entrants])
+    return short(", ".join(filter(None, [alone, several])), 60)

@@ -15,6 +15,8 @@ from pipeline.outputs.records import Rows, read_rows
 
 Parameters = Mapping[str, str]
 """Dotted name -> JSON text."""
+FORM = " · "
+"""Stands in a label between the explainer and what tells its forms apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,7 @@ def _group(model: str, data: str, runs: Sequence[Run]) -> Group:
     entrants = []
     for run, name, values in of:
         rivals = [(their, theirs) for their, called, theirs in of if called == name and their is not run]
-        label = f"{name} · {_apart(run, values, rivals)}" if rivals else name
+        label = f"{name}{FORM}{_apart(run, values, rivals)}" if rivals else name
         paper, whose = papers[run]
         entrants.append(Entrant(label, name, run, run.summary["explainers"][name], values, paper.get(name, {}), whose))
     return Group(model, data, runs, entrants)

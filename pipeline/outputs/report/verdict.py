@@ -27,7 +27,8 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
     clear = [name for name, figures in known.items() if all(figure["low"] > 0 for figure in figures)]
     ahead = [name for name, figures in known.items() if any(figure["high"] < 0 for figure in figures)]
     chance = [name for name in known if name not in (*clear, *ahead)]
-    over = "each of the others" if len(clear) == len(others) > 1 else listed(clear)
+    some = f"{len(clear)} of the others" if len(clear) > NAMED else listed(clear)
+    over = "each of the others" if len(clear) == len(others) > 1 else some
     lead = [
         text
         for names, text in ((clear, f"is clear of zero over {over}"), (chance, f"may be chance over {listed(chance)}"))

@@ -76,6 +76,22 @@ def test_each_group_has_a_panel_of_the_scatter_on_one_scale(tmp_path: Path) -> N
     assert [texts(plot).count(number) for number in "123"] == [2, 2, 2]
 
 
+def test_both_plots_number_alike_and_forms_of_one_explainer_are_named_by_what_they_differ_in(tmp_path: Path) -> None:
+    made = {k: {"msea_arc": EXPLAINERS["msea_arc"] | {"k": k}} for k in (5, 50)}
+    folders = [run_folder(tmp_path / str(k), explainers=explainers, seed=k) for k, explainers in made.items()]
+    groups = grouped(read_runs(folders))
+    for draw in (plots.scatter, plots.bars):
+        plot = draw(groups, "corrected")
+        assert plot is not None
+        told = [" ".join(text.split()) for text in texts(plot)]
+        assert {"1 k 5", "2 k 50", "msea_arc"} <= set(told), plot.name
+        assert told.count("msea_arc") == 1
+    single = plots.bars(grouped(read_runs(folders[:1])), "corrected")
+    assert single is not None
+    assert [" ".join(text.split()) for text in texts(single)].count("1 msea_arc") == 1
+    assert "msea_arc" not in texts(single)
+
+
 def test_long_names_of_one_kind_stay_apart(tmp_path: Path) -> None:
     names = [f"msea_arc · interference arc, base_map true, scales [0.5, 0.75, 1.0], k {k}" for k in (5, 50)]
     told = [style.named(name) for name in names]
@@ -91,6 +107,22 @@ def test_categories_come_with_their_counts_and_lengths_with_their_captions(group
     assert lengths is not None
     assert {"dog (2)", "cat (2)", "skateboard (2)"} <= {" ".join(text.split()) for text in texts(categories)}
     assert {"0–10", "n=3", "11–20", "n=2"} <= set(texts(lengths))
+
+
+def test_of_many_categories_and_explainers_some_are_drawn_and_the_caption_says_so(tmp_path: Path) -> None:
+    many = {f"cam_{at}": EXPLAINERS["cam"] for at in range(breakdowns.SHOWN + 1)}
+    names = [f"thing{at}" for at in range(breakdowns.CATEGORIES + 1)]
+    scenes = [Scene(name, f"A {name} and the {name} of a dog.", (name, "dog")) for name in names]
+    (found,) = grouped(read_runs([run_folder(tmp_path / "run", scenes, many)]))
+    categories, lengths = breakdowns.categories(found, "corrected", 0), breakdowns.lengths(found, "corrected", 0)
+    assert categories is not None
+    assert lengths is not None
+    assert sum(text.startswith("thing") for text in texts(categories)) + 1 == breakdowns.CATEGORIES
+    assert sum(text.startswith("cam_") for text in texts(categories)) == breakdowns.SHOWN
+    assert categories.text == (
+        "Obj-IoU by category, the 24 most frequent of 26, in brackets the words; the 6 best of 7 explainers"
+    )
+    assert lengths.text.endswith("; the 6 best of 7 explainers")
 
 
 def test_on_dark_ground_each_colour_has_its_fellow_and_the_rest_is_the_same(group: Group) -> None:

@@ -54,6 +54,13 @@ def test_a_lead_that_is_clear_over_all_is_claimed_and_the_many_comparisons_are_o
     )
 
 
+def test_of_many_over_whom_a_lead_is_clear_the_number_is_told(run: Run) -> None:
+    more = VALUES | dict.fromkeys("wxyz", 0.1)
+    told = said(run, pairs("msea_arc", cam=0.01, tam=0.2, w=0.2, x=0.2, y=0.2, z=None), more)
+    assert "the lead is clear of zero over 4 of the others; it may be chance over cam." in told
+    assert "Not compared on the same images: z. Intervals are not adjusted for 5 comparisons." in told
+
+
 def test_a_lead_whose_interval_reaches_zero_may_be_chance(run: Run) -> None:
     told = said(run, pairs("msea_arc", cam=0.2, tam=0.04))
     assert "the lead is clear of zero over cam; it may be chance over tam." in told
