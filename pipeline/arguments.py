@@ -17,6 +17,13 @@ class UsageError(Exception):
     """The command cannot be carried out as written; the message names the option and the mend."""
 
 
+def require_checkout() -> None:
+    """UsageError where `configs` is not beside the code, as in a wheel, which is for reading run folders."""
+    if not DEFAULT.is_file():
+        mend = "runs are started in a checkout of the repository (pip install -e .)"
+        raise UsageError(f"{DEFAULT} is missing: {mend}")
+
+
 def locate(name: str, kind: str) -> Path:
     """The yaml file meant by `name`: a path, or a stem in `configs/<kind>/`."""
     folder = ROOT / "configs" / kind

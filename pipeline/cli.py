@@ -140,6 +140,7 @@ def parse(args: Sequence[str]) -> "Job":
     """The command as a checked job; a mistake ends the program with status 2."""
     args = arguments.nulls(args)
     try:
+        arguments.require_checkout()
         names = arguments.spread(arguments.preview(args, "explainers")[0])
         if not names:
             raise UsageError("--explainers: name at least one of configs/explainer")

@@ -53,6 +53,13 @@ def test_what_a_config_spells_out_may_be_given_a_name(tmp_path: Path, capsys: py
     assert "--names.data: 'a/b'" in refused(capsys, "--names.data=a/b")
 
 
+def test_without_a_checkout_one_line_says_that_runs_need_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(arguments, "DEFAULT", tmp_path / "configs" / "eval.yaml")
+    assert "eval.yaml is missing: runs are started in a checkout of the repository" in refused(capsys)
+
+
 def test_configs_keep_their_order_however_they_are_spelt() -> None:
     assert arguments.configs_of(["--config", "a", "--x", "1", "--config=b", "--config", "c"]) == ["a", "b", "c"]
 

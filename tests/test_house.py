@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,18 @@ def test_the_readme_prints_the_tree_as_it_is() -> None:
     modules = {str(p.relative_to(ROOT)) for p in tracked("*.py") if p.name != "__init__.py"}
     code = {m for m in modules if m.split("/")[0] in ("pipeline", "datamodules", "metrics")}
     assert code <= named, f"missing in the README's tree: {sorted(code - named)}"
+
+
+def test_what_lies_beside_the_code_is_in_a_wheel() -> None:
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = {path for package, patterns in given.items() for p in patterns for path in beside(package).glob(p)}
+    lying = [path for package in ("pipeline", "datamodules", "metrics") for path in tracked(f"{package}/*")]
+    assert {path for path in lying if path.suffix != ".py"} == packed
+
+
+def beside(package: str) -> Path:
+    """Where a package lies."""
+    return ROOT.joinpath(*package.split("."))
 
 
 @pytest.mark.parametrize("pattern", ["*.py", "*.md", "*.yaml", "*.toml", "Makefile", "*.txt"])

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-REPORTED = Path(__file__).parents[2] / "assets" / "reported.csv"
+REPORTED = Path(__file__).with_name("reported.csv")
 PAPER = {"tam_compat": "tam"}
 """Explainers that the paper calls otherwise: its TAM figures come from the public code."""
 
@@ -24,15 +24,14 @@ def beside(name: str | None) -> Published | None:
     return model, dataset
 
 
-def published(model: str, dataset: str, path: Path = REPORTED) -> Figures:
+def published(model: str, dataset: str) -> Figures:
     """The paper's figures of one model and data set, by method; the first table counts."""
     found: Figures = {}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as lines:
-            for line in csv.DictReader(lines):
-                if (line["model"], line["dataset"]) == (model, dataset):
-                    figures = {name: float(line[name]) for name in ("f1_iou", "obj_iou", "func_iou") if line[name]}
-                    found.setdefault(line["method"], figures)
+    with REPORTED.open(encoding="utf-8", newline="") as lines:
+        for line in csv.DictReader(lines):
+            if (line["model"], line["dataset"]) == (model, dataset):
+                figures = {name: float(line[name]) for name in ("f1_iou", "obj_iou", "func_iou") if line[name]}
+                found.setdefault(line["method"], figures)
     return found
 
 
