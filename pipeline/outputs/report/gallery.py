@@ -8,9 +8,11 @@ A page opened from disk may fetch nothing, but it may add a script: each file ha
 import base64
 import json
 import math
+import os
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,19 +22,23 @@ from jaxtyping import Bool, UInt8
 from matplotlib import colormaps
 from PIL import Image
 
+from metrics.base import Box
 from metrics.entries import Entries
 from metrics.pixels import Maps, below, decode
 from pipeline.outputs import kept
 from pipeline.outputs.draw import PROFILE, phrase
 from pipeline.outputs.kept import Kept
 from pipeline.outputs.panel import COLOUR_MAP
-from pipeline.outputs.records import Row
+from pipeline.outputs.records import Row, Spoken
 from pipeline.outputs.report.read import Run, ordered
 from pipeline.outputs.report.style import short
 
 THUMB = 96
 SAID = 100
 """So many characters of a caption stand in the list."""
+
+
+Brief = tuple[int, str, str, int, list[list[Any]]]
 
 
 class Unit(NamedTuple):
@@ -49,14 +55,17 @@ def write(folder: Path, name: str, run: Run) -> int:
     shown = [key for key in run.keys if run.rows.heads[key].error is None and kept.whole(places[key])]
     target, explainers = folder / name, ordered(run)
     target.mkdir(parents=True)
-    briefs, texts = [], []
-    for key in shown:
+
+    def one(key: str) -> tuple[Brief, str]:
         row, sample = run.rows[key], kept.load(places[key])
         shutil.copyfile(sample.image, target / f"{row.index}.jpg")
         _thumb(sample.image, target / f"{row.index}.thumb.jpg")
         _put(target / f"{row.index}.js", f"{name}/{row.index}", detail(row, sample, explainers))
-        briefs.append(brief(row, explainers))
-        texts.append(_text(row))
+        return brief(row, explainers), _text(row)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of it is done outside the interpreter's lock
+        done = list(pool.map(one, shown))
+    briefs, texts = [brief for brief, _ in done], [text for _, text in done]
     categories = sorted({category for *_, objects in briefs for category, *_ in objects})
     numbers = {category: number for number, category in enumerate(categories)}
     for *_, objects in briefs:
@@ -67,7 +76,7 @@ def write(folder: Path, name: str, run: Run) -> int:
     return len(shown)
 
 
-def brief(row: Row, explainers: Sequence[str]) -> tuple[int, str, str, int, list[list[Any]]]:
+def brief(row: Row, explainers: Sequence[str]) -> Brief:
     """Index, key, how the text begins, whether it names absent objects; and for each category that it names, how many
     words do, and in thousandths the sum of their IoU under each explainer."""
     by_explainer = [_entries(row, name) for name in explainers]
@@ -89,19 +98,22 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
     the foreground, and that of the whole word where it has more tokens.
     maps: rows, columns and zlib of uint8 for each explainer.
     """
-    pieces = row.answer["pieces"] if row.answer else []
+    spoken, pieces = row.spoken, row.answer["pieces"] if row.answer else []
     masks = {name: mask for name, rle in sample.masks.items() if (mask := decode(rle)).any()}
-    placed = {name: Maps(sample.maps[name], sample.size) for name in explainers}
-    words, units = [], []
-    for number, unit in enumerate(_units(row)):
-        for word in row.spoken[unit.words.start : unit.words.stop]:
+    scored = [_entries(row, name) for name in explainers]
+    wholes = [{share.first: share.share for share in (*of.functions, *of.punctuation)} for of in scored]
+    words: list[list[Any]] = []
+    units: list[list[Any]] = []
+    for number, unit in enumerate(_units(spoken, scored[0] if scored else Entries())):
+        for word in spoken[unit.words.start : unit.words.stop]:
             kind = word.label if unit.category is None else "object" if unit.category in masks else "absent"
             text = "".join(pieces[word.first_token : word.first_token + word.n_tokens])
             words.append([text, kind, number])
         if unit.category in masks:
-            shown = [_overlaps(unit, placed[name], masks[unit.category], sample) for name in explainers]
+            shown = [_overlaps(unit, sample.maps[name], masks[unit.category], sample.box) for name in explainers]
         else:
-            shown = [_shares(unit, sample.maps[name], _entries(row, name)) for name in explainers]
+            each = zip(explainers, scored, wholes, strict=True)
+            shown = [_shares(unit, sample.maps[name], of.threshold, whole) for name, of, whole in each]
         units.append([unit.tokens.start, len(unit.tokens), unit.category, shown])
     return {
         "prompt": sample.prompt,
@@ -127,42 +139,43 @@ def outline(mask: Bool[np.ndarray, "height width"]) -> str:
     return "".join("M" + " ".join(f"{x},{y}" for x, y in line) + "Z" for line in lines)
 
 
-def _units(row: Row) -> list[Unit]:
+def _units(words: Sequence[Spoken], entries: Entries) -> list[Unit]:
     """The words of an answer in order; those of a phrase that names an object, also an absent one, are together."""
-    entries = next((_entries(row, name) for name in row.explainers), Entries())
     named = {entry.first: entry.category for entry in entries.objects}
     named |= {entry.first: entry.category for entry in entries.absent}
     units: list[Unit] = []
-    for at, word in enumerate(row.spoken):
+    for at, word in enumerate(words):
         if units and at < units[-1].words.stop:
             continue
         category = named.get(at)
-        spoken = word if category is None else phrase(row.spoken, at, category)
+        spoken = word if category is None else phrase(words, at, category)
         tokens = range(spoken.first_token, spoken.first_token + spoken.n_tokens)
-        count = sum(one.first_token in tokens for one in row.spoken)
+        count = 1 if category is None else sum(one.first_token in tokens for one in words)
         units.append(Unit(range(at, at + count), tokens, category))
     return units
 
 
-def _overlaps(unit: Unit, maps: Maps, mask: Bool[np.ndarray, "_ _"], sample: Kept) -> list[list[Any]]:
+def _overlaps(
+    unit: Unit, maps: UInt8[np.ndarray, "answer _ _"], mask: Bool[np.ndarray, "height width"], box: Box
+) -> list[list[Any]]:
     """Of each token its foreground, which lies above Otsu's threshold, against the mask; the best first."""
-    truth = int(np.count_nonzero(mask))
-    placed = {token: maps.placed(token, sample.box) for token in unit.tokens}
+    truth, on_image = int(np.count_nonzero(mask)), Maps(maps, mask.shape)
+    placed = {token: on_image.placed(token, box) for token in unit.tokens}
     found = [[token, int(one.threshold) + 1, *one.overlap(mask, truth)] for token, one in placed.items()]
     found.sort(key=lambda one: -one[2])  # stable: of equal ones the first counts, as in scoring
     return [[*one[:2], *(0.0 if math.isnan(value) else round(value, 6) for value in one[2:])] for one in found]
 
 
-def _shares(unit: Unit, maps: UInt8[np.ndarray, "answer _ _"], entries: Entries) -> list[list[Any]]:
-    """Of each token the foreground by the image's threshold; of one that should point nowhere also what lies below."""
-    if entries.threshold is None:
-        return [[token, None] for token in unit.tokens]
-    found: list[list[Any]] = [[token, math.ceil(entries.threshold)] for token in unit.tokens]
-    for share in (*entries.functions, *entries.punctuation):
-        if share.first == unit.words.start:
-            whole = [round(share.share, 6)] if len(unit.tokens) > 1 else []
-            return [[*one, round(below(maps[one[0]], entries.threshold), 6), *whole] for one in found]
-    return found
+def _shares(
+    unit: Unit, maps: UInt8[np.ndarray, "answer _ _"], threshold: float | None, shares: Mapping[int, float]
+) -> list[list[Any]]:
+    """Of each token the foreground by the image's threshold; of one that should point nowhere also what lies below.
+    shares: word -> the share of all of it."""
+    share = shares.get(unit.words.start)
+    if threshold is None or share is None:
+        return [[token, None if threshold is None else math.ceil(threshold)] for token in unit.tokens]
+    whole = [round(share, 6)] if len(unit.tokens) > 1 else []
+    return [[token, math.ceil(threshold), round(below(maps[token], threshold), 6), *whole] for token in unit.tokens]
 
 
 def _text(row: Row) -> str:
@@ -182,7 +195,7 @@ def _thumb(source: Path, target: Path) -> None:
 
 
 def _packed(maps: UInt8[np.ndarray, "answer rows cols"]) -> str:
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(maps).tobytes())).decode("ascii")
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(maps).tobytes(), 1)).decode("ascii")
 
 
 def _put(path: Path, name: str, value: Mapping[str, Any] | Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from tests.outputs.report.reader import chromium
 
 WIDTHS = {"wide": (1400, 790), "narrow": (400, 800)}
 SCHEMES = ("light", "dark")
-PARTS = ("figures", "gallery", "breakdowns")
+PARTS = {"figures": "#figures", "gallery": "#gallery", "maps": "#caption", "breakdowns": "#breakdowns"}
 SAMPLE = 4
 
 
@@ -27,8 +27,8 @@ def main(index: Path, folder: Path) -> list[Path]:
             page = browser.new_page(viewport=size, color_scheme=scheme)
             page.goto(index.resolve().as_uri())
             page.locator("#list button").nth(SAMPLE).click()
-            for part in PARTS:
-                page.locator(f"#{part}").evaluate("(node) => node.scrollIntoView()")
+            for part, place in PARTS.items():
+                page.locator(place).evaluate("(node) => node.scrollIntoView()")
                 page.wait_for_load_state("networkidle")
                 made.append(folder / f"{part}-{width}-{scheme}.png")
                 page.screenshot(path=made[-1])

@@ -84,6 +84,9 @@ def test_a_word_of_several_tokens_shows_the_one_that_counts_and_any_other(watche
     for at in (1, 2, 3):
         tokens.nth(at).click()
         found.append(read.locator("#tiles .figures").first.inner_text())
+        assert read.evaluate("document.activeElement.textContent") == f"token {at}", "the focus stays"
+        assert tokens.nth(at).get_attribute("aria-pressed") == "true"
+    assert read.locator("#tokens [aria-pressed=true]").count() == 1
     assert len(set(found)) == 3
     assert best == max(found, key=lambda told: float(told.split()[1]))
 

@@ -43,6 +43,9 @@ def test_hostile_text_is_shown_and_not_run(watched: Watched) -> None:
         assert key == wanted
         assert wanted in where
         assert "".join(caption.split()) == "".join(f"{wanted} a dog".split())
+        assert read.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a word of 2,000 letters is broken"
+        top, maps = (read.locator(f"#{name}").bounding_box()["y"] for name in ("sample", "tiles"))
+        assert maps - top < 700, "long texts scroll, and do not push the maps away"
         for one in range(read.locator("#caption button").count()):
             read.locator("#caption button").nth(one).click(timeout=2000)
             if one > 8:
@@ -50,7 +53,6 @@ def test_hostile_text_is_shown_and_not_run(watched: Watched) -> None:
     assert read.title() == title
     assert read.locator("img[src=x]").count() == 0
     assert read.locator("script:not([src])").count() == 0
-    assert read.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a word of 2,000 letters is broken"
 
 
 @pytest.mark.parametrize("watched", [("hostile", {})], indirect=True)
@@ -130,3 +132,46 @@ def test_words_can_be_read_on_both_grounds(watched: Watched) -> None:
     plot = read.locator(".plots img").first
     plot.scroll_into_view_if_needed()
     assert plot.evaluate("(node) => node.currentSrc").endswith("-dark.svg") == dark
+
+
+NAMED = ("button", "checkbox", "combobox", "searchbox", "slider", "radio", "link", "image")
+"""Roles of what a reader who does not see must be told the names of."""
+
+
+@pytest.mark.parametrize("watched", [("two", {}), NARROW[1]], indirect=True, ids=["two", "hostile"])
+def test_whatever_can_be_used_has_a_name(watched: Watched) -> None:
+    read = watched.ready()
+    read.get_by_role("button", name="light", exact=True).or_(read.locator("#caption button")).first.click()
+    tree = watched.context.new_cdp_session(read).send("Accessibility.getFullAXTree")["nodes"]
+    nodes = [node for node in tree if not node["ignored"]]
+    names = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
+    found = {role: [name for its, name in names if its == role] for role in NAMED}
+    assert [role for role in NAMED if not found[role]] == [], "there are some of each"
+    assert [role for role in NAMED if not all(found[role])] == []
+
+
+def test_keys_alone_reach_every_control_and_show_where_they_are(watched: Watched) -> None:
+    """Tab goes through the page once; in list and caption it stops once, arrows do the rest."""
+    read = watched.ready()
+    seen = []
+    for _ in range(80):
+        read.keyboard.press("Tab")
+        seen.append(
+            read.evaluate(
+                """() => {
+                    const node = document.activeElement;
+                    const [style, box] = [getComputedStyle(node), node.getBoundingClientRect()];
+                    const lit = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+                    const there = box.bottom > 0 && box.top < innerHeight;
+                    return [node === document.body ? null : node.closest("[id]")?.id ?? "", lit && there];
+                }"""
+            )
+        )
+        if seen[-1][0] is None:
+            seen.pop()
+            break
+    names = [name for name, _ in seen]
+    for wanted in ("run", "find", "category", "sort", "by", "absent", "list", "back", "next", "caption"):
+        assert names.count(wanted) == 1, wanted
+    assert {"outline", "smooth", "cut", "blend", "profile-corrected"} <= set(names)
+    assert [name for name, lit in seen if not lit] == []

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics.entries import Entries, Share
 from metrics.pixels import Maps, decode
 from pipeline.outputs import kept
 from pipeline.outputs.report import gallery
@@ -127,20 +126,17 @@ def test_the_least_value_of_a_foreground_is_that_of_the_metric(run: Run, written
                     assert (known.maps[name][token] < least).mean() == pytest.approx(figures[0], abs=6e-7)
 
 
-def test_a_cell_at_the_threshold_is_foreground_of_a_word_and_background_of_an_object(tmp_path: Path) -> None:
+def test_a_cell_at_the_threshold_is_foreground_of_a_word_and_background_of_an_object() -> None:
     """Both maps are of two values, so that Otsu's threshold, which is the image's too, is the lower one."""
     maps = np.full((2, 6, 8), 20, np.uint8)
     maps[:, :3] = 200
     unit, box = gallery.Unit(range(1), range(2), "dog"), (0.0, 0.0, 1.0, 1.0)
-    sample = kept.Kept(tmp_path, (6, 8), box, "", (), {}, {"cam": maps})
     mask = np.zeros((6, 8), bool)
     mask[:3] = True
-    assert gallery._overlaps(unit, Maps(maps, (6, 8)), mask, sample) == [[0, 21, 1, 1, 1], [1, 21, 1, 1, 1]]
-    entries = Entries(functions=(Share(0, 0.0),), threshold=20.0)
-    assert gallery._shares(unit, maps, entries) == [[0, 20, 0.0, 0.0], [1, 20, 0.0, 0.0]]
-    entries = Entries(functions=(Share(0, 0.5),), threshold=20.5)
-    assert gallery._shares(unit, maps, entries) == [[0, 21, 0.5, 0.5], [1, 21, 0.5, 0.5]]
-    assert gallery._shares(unit, maps, Entries()) == [[0, None], [1, None]], "no noun, no threshold"
+    assert gallery._overlaps(unit, maps, mask, box) == [[0, 21, 1, 1, 1], [1, 21, 1, 1, 1]]
+    assert gallery._shares(unit, maps, 20.0, {0: 0.0}) == [[0, 20, 0.0, 0.0], [1, 20, 0.0, 0.0]]
+    assert gallery._shares(unit, maps, 20.5, {0: 0.5}) == [[0, 21, 0.5, 0.5], [1, 21, 0.5, 0.5]]
+    assert gallery._shares(unit, maps, None, {}) == [[0, None], [1, None]], "no noun, no threshold"
 
 
 def test_a_phrase_is_one_unit_with_the_tokens_of_all_its_words(written: Path) -> None:

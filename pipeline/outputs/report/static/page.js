@@ -139,7 +139,7 @@ async function unpacked([height, width, text]) {
 // --- one sample: its caption, the word, the maps --------------------------------------------------------------------
 
 /** What a click on a word chooses, often more than this word: first token, tokens, category, figures. */
-const unitOf = (place) => sample.units[sample.words[place][2]];
+const unitOf = (place) => (place === undefined ? [0, 0, null, []] : sample.units[sample.words[place][2]]);
 
 function drawSample() {
   $("key").textContent = sample.key;
@@ -162,29 +162,30 @@ function chooseWord(place) {
     button.setAttribute("aria-pressed", sample.words[number][2] === sample.words[place][2]);
     button.tabIndex = number === place ? 0 : -1;
   });
+  drawTokens();
   drawMaps();
 }
 
 /** A word of several tokens: the one that counts under each explainer, or one of them under all. */
-function drawTokens(first, count, label) {
-  const each = Array.from({ length: count }, (_, number) => [first + number, `token ${number + 1}`]);
+function drawTokens() {
+  const [first, count, category] = unitOf(word);
+  const label = sample.masks.some(([name]) => name === category) ? "the one that counts" : "the first";
+  const choices = [[null, label], ...Array.from({ length: count }, (_, at) => [first + at, `token ${at + 1}`])];
+  const buttons = choices.map(([, textContent]) => make("button", { type: "button", textContent }));
+  const press = (chosen) => buttons.forEach((button) => button.setAttribute("aria-pressed", button === chosen));
+  buttons.forEach((button, at) => { button.onclick = () => { token = choices[at][0]; press(button); drawMaps(); }; });
+  press(buttons[0]);
   $("tokens").hidden = count < 2;
-  $("tokens").lastElementChild.replaceChildren(...[[null, label], ...each].map(([value, textContent]) => {
-    const onclick = () => { token = value; drawMaps(); };
-    const button = make("button", { type: "button", textContent, onclick });
-    button.setAttribute("aria-pressed", value === token);
-    return button;
-  }));
+  $("tokens").lastElementChild.replaceChildren(...buttons);
 }
 
 function drawMaps() {
-  const [first, count, category, each] = word === undefined ? [0, 0, null, []] : unitOf(word);
+  const [, , category, each] = unitOf(word);
   const outlines = sample.masks.map(([name, path]) => [path, category === name]);
   const own = outlines.filter(([, its]) => its);
-  drawTokens(first, count, own.length ? "the one that counts" : "the first");
   const names = sample.masks.map(([name]) => name).join(", ");
   const named = make("figcaption", { dir: "auto", textContent: names && `masks: ${names}` });
-  $("whole").replaceChildren(frame(contours(outlines)), named);
+  $("whole").replaceChildren(frame("the image", contours(outlines)), named);
   const shown = each.map((tokens) => tokens.find((one) => one[0] === token) ?? tokens[0]);
   const best = own.length && shown.length > 1 ? Math.max(...shown.map((one) => one[2])) : NaN;
   $("tiles").replaceChildren(...shown.map(([its, least, ...figures], number) => {
@@ -193,7 +194,7 @@ function drawMaps() {
     canvas.setAttribute("aria-label", `map of “${sample.words[word][0].trim()}” under ${name}`);
     const title = make("strong", { textContent: name + (figures[0] === best ? " ★" : "") });
     const text = make("span", { className: "figures", dir: "auto", textContent: told(figures, category) });
-    return make("figure", {}, frame(canvas, contours(own)), make("figcaption", {}, title, make("br"), text));
+    return make("figure", {}, frame("", canvas, contours(own)), make("figcaption", {}, title, make("br"), text));
   }));
 }
 
@@ -206,8 +207,8 @@ function told(figures, category) {
 }
 
 /** The image in its own shape, and what lies on it. */
-function frame(...layers) {
-  const image = make("img", { src: `runs/${sample.name}.jpg`, alt: "", decoding: "async" });
+function frame(alt, ...layers) {
+  const image = make("img", { src: `runs/${sample.name}.jpg`, alt, decoding: "async" });
   const node = make("div", { className: "frame" }, image, ...layers);
   node.style.aspectRatio = `${sample.size[1]} / ${sample.size[0]}`;
   return node;
