@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored
-from pipeline.outputs.report.read import Group
+from pipeline.outputs.report.read import Group, differing
 from pipeline.outputs.report.tables import interval, percent
 
 NAMED = 3
@@ -24,26 +24,19 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
     others = [entrant.label for entrant in group.entrants if entrant not in first]
     found = {name: _differences(pairs, top, name, profile) for name in others}
     known = {name: figures for name, figures in found.items() if len(figures) == len(top)}
+    unknown = [name for name in others if name not in known]
     clear = [name for name, figures in known.items() if all(figure["low"] > 0 for figure in figures)]
     ahead = [name for name, figures in known.items() if any(figure["high"] < 0 for figure in figures)]
     chance = [name for name in known if name not in (*clear, *ahead)]
-    some = f"{len(clear)} of the others" if len(clear) > NAMED else listed(clear)
-    over = "each of the others" if len(clear) == len(others) > 1 else some
-    lead = [
-        text
-        for names, text in ((clear, f"is clear of zero over {over}"), (chance, f"may be chance over {listed(chance)}"))
-        if names
-    ]
     comparisons, kinds = len(known) * len(top), {scored(run) for run in group.runs}
+    besides = [name for name in differing(group.runs) if name.partition(".")[0] not in ("explainers", "limit")]
     told = [
         (True, _highest(top, first[0].figures[profile][HEADLINE], profile)),
-        (lead, f"On the same images the lead {'; it '.join(lead)}."),
+        (clear or chance, f"On the same images the lead {_lead(clear, chance, len(others))}."),
         (ahead, f"Ahead on the images that both scored: {listed(ahead)}."),
-        (
-            len(known) < len(others),
-            f"Not compared on the same images: {listed([n for n in others if n not in known])}.",
-        ),
+        (unknown, f"Not compared on the same images: {listed(unknown)}."),
         (len(kinds) > 1, "The runs scored different images: look at differences rather than at single figures."),
+        (besides, f"The runs differ in more than their explainers: {listed(besides)}."),
         (comparisons > 1, f"Intervals are not adjusted for {comparisons} comparisons."),
     ]
     return " ".join(text for holds, text in told if holds)
@@ -54,6 +47,14 @@ def listed(names: Sequence[str]) -> str:
     few = [*names[:NAMED], *([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])]
     between = "; " if any("," in name for name in few) else ", "
     return " and ".join(filter(None, [between.join(few[:-1]), *few[-1:]]))
+
+
+def _lead(clear: Sequence[str], chance: Sequence[str], others: int) -> str:
+    """Over whom it is clear, and over whom not; all or many of those over whom it is clear are counted."""
+    many = "each of the others" if len(clear) == others > 1 else f"{len(clear)} of the others"
+    over = many if len(clear) == others > 1 or len(clear) > NAMED else listed(clear)
+    told = [(clear, f"is clear of zero over {over}"), (chance, f"may be chance over {listed(chance)}")]
+    return "; it ".join(text for names, text in told if names)
 
 
 def _highest(top: Sequence[str], figure: Mapping[str, Any], profile: str) -> str:

@@ -1,6 +1,7 @@
 """The verdict claims a lead only where a difference on the same images shows one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,19 @@ def test_equal_figures_share_the_first_place_and_each_must_lead_over_the_others(
         run, [*pairs("msea_arc", tam=0.2), *pairs("cam", tam=-0.1)], tied
     )
     assert "Not compared on the same images: tam" in said(run, pairs("msea_arc", tam=0.2), tied)
+
+
+def test_runs_that_differ_in_more_than_explainers_and_limit_are_owned(run: Run) -> None:
+    """What a model said, and in what precision, moves figures too."""
+    alike = replace(run, fingerprint=dict(run.fingerprint) | {"limit": 24, "explainers": {}})
+    other = replace(
+        alike, fingerprint=dict(alike.fingerprint) | {"answers": "captions", "model": {"dtype": "bfloat16"}}
+    )
+    given = pairs("msea_arc", cam=0.2, tam=0.1)
+    for runs, clause in (([run, alike], ""), ([run, other], "answers, model.dtype and model.family")):
+        told = verdict(replace(group(run, VALUES), runs=runs), given, "corrected")
+        assert ("The runs differ in more than their explainers" in told) == bool(clause)
+        assert clause in told
 
 
 def test_there_is_no_verdict_on_one_figure(run: Run) -> None:
