@@ -75,9 +75,11 @@ def measured(sentences: int) -> bool:
         folder, out = Path(name) / "run", Path(name) / "page"
         explainers = {method: {"class": method} for method in METHODS}
         run_folder(folder, scenes(sentences), explainers, size=(480, 640), grid=(17, 23), again=AGAIN)
+        before = time.process_time()
         taken = seconds(lambda: page.make([folder], out))
+        cpu = time.process_time() - before
         size = sum(path.stat().st_size for path in out.glob("**/*") if path.is_file())
-        made = f"page made in {taken:.1f} s (goal {MAKE}), {size / 1e6:.0f} MB"
+        made = f"page made in {taken:.1f} s (goal {MAKE}; {cpu:.1f} s of CPU), {size / 1e6:.0f} MB"
         print(f"{SCENES * AGAIN} samples x {len(METHODS)} explainers, {sentences} sentences: {made}", flush=True)
         view = opened(out / "index.html")
         times = f"first table after {view.table:.2f} s (goal {TABLE}), first maps after {view.maps:.2f} s"

@@ -66,6 +66,7 @@ def test_the_outline_of_the_mask_comes_and_goes(watched: Watched) -> None:
     read = watched.ready()
     outline = read.locator("#tiles path").first
     assert outline.is_visible()
+    assert read.locator("#whole figcaption").inner_text() == "masks: dog, traffic light"
     assert read.locator("#whole path.its").count() == 1, "that of the word's own category stands out"
     read.get_by_label("mask outline").uncheck()
     assert not outline.is_visible()
@@ -195,7 +196,7 @@ def test_a_word_that_names_an_absent_object_is_marked(watched: Watched) -> None:
     absent.click()
     assert absent.inner_text() == "dog"
     assert absent.evaluate("(node) => getComputedStyle(node, '::before').content").startswith('"⊘')
-    assert set(read.locator("#tiles .figures").all_text_contents()) == {"⊘ no dog in the image"}
+    assert set(read.locator("#tiles .figures").all_text_contents()) == {"⊘ not in the image: dog"}
     assert read.locator("#list .marks").nth(2).inner_text().endswith("⊘ absent object")
 
 

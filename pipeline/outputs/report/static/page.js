@@ -183,8 +183,8 @@ function drawMaps() {
   const [, , category, each] = unitOf(word);
   const outlines = sample.masks.map(([name, path]) => [path, category === name]);
   const own = outlines.filter(([, its]) => its);
-  const names = sample.masks.map(([name]) => name).join(", ");
-  const named = make("figcaption", { dir: "auto", textContent: names && `masks: ${names}` });
+  const names = sample.masks.flatMap(([textContent]) => [", ", make("bdi", { textContent })]);
+  const named = make("figcaption", {}, names.length ? "masks: " : "", ...names.slice(1));
   $("whole").replaceChildren(frame("the image", contours(outlines)), named);
   const shown = each.map((tokens) => tokens.find((one) => one[0] === token) ?? tokens[0]);
   const best = own.length && shown.length > 1 ? Math.max(...shown.map((one) => one[2])) : NaN;
@@ -203,7 +203,7 @@ function told(figures, category) {
   const [one, other, third] = figures.map(percent);
   if (figures.length === 3) return `IoU ${one} · P ${other} · R ${third}`;
   if (figures.length) return `${one} % below the threshold${other ? `, ${other} % over the word's tokens` : ""}`;
-  return category === null ? "" : `⊘ no ${category} in the image`;
+  return category === null ? "" : `⊘ not in the image: ${category}`;
 }
 
 /** The image in its own shape, and what lies on it. */
