@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datamodules.printable import printable
+from pipeline.cli import plain
 from pipeline.outputs import logged
 from pipeline.outputs.fingerprint import write_atomic
 from pipeline.outputs.summary import METRICS
@@ -55,7 +56,7 @@ class Live:
         """One more trial; its line stays."""
         self._rank(trial)
         said = trial.error if trial.error else f"{self.sweep.metric} {quantity(self.sweep.metric, trial.figure)}"
-        named = ", ".join(f"{name}={given}" for name, given in short(trial.values, self.sweep).items())
+        named = ", ".join(f"{name}={plain(given)}" for name, given in short(trial.values, self.sweep).items())
         self.bar.advance(self.task)
         done = f"{self.bar.tasks[0].completed:g}/{self.total}"
         line = f"{done} trial {trial.number}: {printable(str(said))} ({printable(named)})"
@@ -128,7 +129,7 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
         cells += [value(name, of.get(name)) for name in beside]
         if trial.error:
             cells = ["failed", *[ABSENT] * (len(cells) - 1)]
-        made.add_row(str(trial.number), *(Text(str(one)) for one in short(trial.values, sweep).values()), *cells)
+        made.add_row(str(trial.number), *(Text(plain(one)) for one in short(trial.values, sweep).values()), *cells)
     screen = console(file)
     screen.print(made)
     for trial in trials:
@@ -158,7 +159,7 @@ def write(sweep: Sweep, record: Record, path: Path) -> None:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(columns)
     for trial, found in rows:
-        given: Sequence[Any] = [trial.values[name] for name in sweep.parameters]
+        given = [plain(trial.values[name]) for name in sweep.parameters]
         lines.writerow(
             [trial.number, trial.status, *given, *(found.get(name) for name in dict.fromkeys(metrics)), trial.error]
         )

@@ -49,6 +49,17 @@ def test_every_combination_is_a_trial_and_the_table_has_the_best_first(
     ]
 
 
+def test_values_are_shown_as_the_yaml_writes_them(
+    sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = {"beta_floor": {"values": [None]}, "scales": {"values": [[0.5, 1.0]]}, "base_map": {"values": [True]}}
+    assert sweep(parameters={"k": {"value": 1}, "p": {"values": [0.5, 1]}, **others}) == 0
+    assert "(p=1)" in capsys.readouterr().out
+    with (tmp_path / "out" / "sweep.csv").open() as lines:
+        row = next(csv.DictReader(lines))
+    assert [row[f"explainer.msea_arc.{name}"] for name in others] == ["null", "[0.5, 1.0]", "true"]
+
+
 @pytest.mark.parametrize(
     ("metric", "shown", "unit"),
     [
