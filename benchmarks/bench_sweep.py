@@ -1,27 +1,33 @@
 """What do 24 combinations of ARC's parameters cost, in units of one run without a cache? On the embedded model.
 
 Both are commands from their start to their end, imports and the page of the sweep included; the run is one of the
-trials, with its own options less the cache. `--compare`, which takes ten times as long, carries out the sweep a second
-time, kills it in the middle of a trial and resumes it, and holds every trial of both against a run without a cache.
+trials, with its own options less the cache, once before the sweep and once after it. `--compare`, which takes ten times
+as long, carries out the sweep a second time, kills it in the middle of a trial and resumes it, and holds every trial of
+both against a run without a cache.
 
     python benchmarks/bench_sweep.py [--compare]
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from common import ROOT, report, seconds, status
 
-from pipeline.sweep.search import load, size
+from pipeline.sweep.record import Record, Trial
+from pipeline.sweep.runner import arguments_of
+from pipeline.sweep.search import Result, load, propose, size
 
 SWEEP = ROOT / "configs" / "sweep" / "msea_arc.yaml"
-TRIALS = size(load(SWEEP)) or 0
+GRID = load(SWEEP)
+TRIALS = size(GRID) or 0
 UNIT, KILLED = 8, 12
 """The trial whose values are the defaults of `run_eval.py`, and that which is killed."""
 
@@ -48,11 +54,19 @@ def starts(folder: Path, trial: int) -> list[dict[str, list[str]]]:
 
 
 def uncached(folder: Path, trial: int) -> bytes:
-    """The summary of a run by the command of a trial of the sweep in `folder`, less its cache."""
-    out = folder.parent / f"uncached-{trial}"
-    command = starts(folder, trial)[-1]["command"]
-    run(*(word for word in command if not word.startswith(("--cache", "--run_dir"))), "--run_dir", str(out))
-    return (out / "summary.json").read_bytes()
+    """The summary of a run in `folder` by the command of a trial, less its cache."""
+    values = next(itertools.islice(trials(), trial, None))
+    command = arguments_of(Trial(trial, values), ["--cache", "null"], Record(folder, {}))
+    run("run_eval.py", *command)
+    return summary(folder, trial)
+
+
+def trials() -> Iterator[dict[str, Any]]:
+    """The values of every trial."""
+    results: list[Result] = []
+    while (values := propose(GRID, 0, results)) is not None:
+        yield values
+        results.append((values, None))
 
 
 def summary(folder: Path, trial: int) -> bytes:
@@ -78,17 +92,18 @@ def main() -> int:
     parser.add_argument("--compare", action="store_true", help="every trial with a run without a cache; killed, too")
     everything = parser.parse_args().compare
     with tempfile.TemporaryDirectory() as made:
-        whole, resumed = Path(made) / "whole", Path(made) / "resumed"
-        plain: dict[int, bytes] = {}
+        whole, resumed, alone = (Path(made) / name for name in ("whole", "resumed", "alone"))
+        before = seconds(lambda: uncached(Path(made) / "before", UNIT))
         work = seconds(lambda: run(*sweep(whole)))
-        unit = seconds(lambda: plain.update({UNIT: uncached(whole, UNIT)}))
+        unit = (before + seconds(lambda: uncached(alone, UNIT))) / 2
+        plain = {UNIT: summary(alone, UNIT)}
         report(f"{TRIALS} trials / one run without a cache, 256 scenes", work / unit, 3, work, unit)
         met = [work / unit <= 3]
         if everything:
             count = killed(resumed)
             met.append(count == [1 + (trial == KILLED) for trial in range(TRIALS)])
             print(f"starts of each trial, killed in trial {KILLED} and resumed: {count}", flush=True)
-            plain |= {trial: uncached(whole, trial) for trial in range(TRIALS) if trial != UNIT}
+            plain |= {trial: uncached(alone, trial) for trial in range(TRIALS) if trial != UNIT}
             met.append(same(plain, lambda trial: summary(resumed, trial), "killed and resumed"))
         met.append(same(plain, lambda trial: summary(whole, trial), "without a stop"))
     return status(*met)
