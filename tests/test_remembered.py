@@ -1,5 +1,6 @@
 """A model that remembers gives what it would give, to the last bit, and is loaded only for what is new."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,35 @@ def test_damage_changes_no_result_and_is_mended(qwen: VLM, remember, never) -> N
     assert damaged.loaded
     never()
     assert same(explained(remember(qwen)), plain)
+
+
+def test_whatever_lies_in_the_place_of_entries_changes_no_result(qwen: VLM, remember, tmp_path: Path) -> None:
+    plain, first = explained(qwen), remember(qwen)
+    explained(first)
+    entries = sorted(first.store.folder.glob("*.safetensors"))
+    outside, sound = tmp_path / "outside", entries[0].read_bytes()
+    outside.write_bytes(sound)
+    ways = [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(sound),
+        lambda path: path.symlink_to(outside),
+        lambda path: path.symlink_to(path),
+        lambda path: path.mkdir(),
+        os.mkfifo,
+    ]
+    for number, path in enumerate(entries):
+        path.unlink()
+        ways[number % len(ways) if number else 0](path)
+    strange = remember(qwen)
+    with pytest.warns(UserWarning, match=r"(damaged or foreign|cannot be read), and") as told:
+        assert same(explained(strange), plain)
+    named = sorted(str(warning.message).split()[1] for warning in told)
+    assert named == list(map(str, entries)), "each once"
+    assert outside.read_bytes() == sound
+    mended = remember(qwen)
+    with pytest.warns(UserWarning, match="Is a directory"):
+        assert same(explained(mended), plain)
+    assert mended.asked - mended.known == sum(path.is_dir() for path in entries)
 
 
 def test_a_shorter_ranking_is_known_and_a_longer_one_adds_an_entry(qwen: VLM, remember, never) -> None:
