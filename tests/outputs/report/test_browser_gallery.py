@@ -142,6 +142,25 @@ def test_what_is_not_in_another_run_is_not_shown_of_the_first(watched: Watched) 
     assert read.locator("#sample").is_visible()
 
 
+def test_until_a_sample_of_another_run_is_there_none_is_shown(watched: Watched) -> None:
+    read = watched.ready()
+    read.evaluate(
+        """() => {
+            const append = document.head.append.bind(document.head);
+            document.head.append = (node) => {
+                if (node.src.endsWith("runs/1/0.js")) window.release = () => append(node);
+                else append(node);
+            };
+        }"""
+    )
+    read.get_by_label("run", exact=True).select_option(label="y")
+    expect(read.locator("#count")).to_have_text("6 of 6")
+    assert not read.locator("#sample").is_visible()
+    read.evaluate("release()")
+    expect(read.locator("#whole img")).to_have_attribute("src", "runs/1/0.jpg")
+    assert read.locator("#sample").is_visible()
+
+
 def test_a_category_stays_chosen_in_another_run_that_has_it(watched: Watched) -> None:
     read = watched.ready()
     read.get_by_label("run", exact=True).select_option(label="y")

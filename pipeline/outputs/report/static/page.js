@@ -45,6 +45,7 @@ async function openRun() {
   const found = await load(`${wanted}/index`);
   if (wanted !== $("run").value) return; // another was chosen meanwhile
   [run, index] = [wanted, found];
+  $("sample").classList.add("stale");
   colours = index.colours.match(/../g).map((digits) => parseInt(digits, 16));
   fill($("category"), "any", index.categories);
   fill($("by"), "mean of explainers", index.explainers);
@@ -142,6 +143,7 @@ async function unpacked([height, width, text]) {
 const unitOf = (place) => (place === undefined ? [0, 0, null, []] : sample.units[sample.words[place][2]]);
 
 function drawSample() {
+  $("sample").classList.remove("stale");
   $("key").textContent = sample.key;
   $("where").textContent = `sample ${sample.number}, asked “${sample.prompt}”`;
   $("truth").replaceChildren(...sample.truth.map((textContent) => make("li", { dir: "auto", textContent })));
