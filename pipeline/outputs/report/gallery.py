@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import cv2
@@ -56,8 +57,11 @@ def write(folder: Path, name: str, run: Run) -> int:
     target, explainers = folder / name, ordered(run)
     target.mkdir(parents=True)
 
+    reading = Lock()  # Python 3.11 may fail where two threads parse at once, as numpy does to read an array
+
     def one(key: str) -> tuple[Brief, str]:
-        row, sample = run.rows[key], kept.load(places[key])
+        with reading:
+            row, sample = run.rows[key], kept.load(places[key])
         shutil.copyfile(sample.image, target / f"{row.index}.jpg")
         _thumb(sample.image, target / f"{row.index}.thumb.jpg")
         _put(target / f"{row.index}.js", f"{name}/{row.index}", detail(row, sample, explainers))

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,23 @@ def test_only_samples_that_were_kept_are_shown_and_a_damaged_one_is_named(tmp_pa
     (folder / "figures/1/maps.npz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"figures/1 is damaged"):
         gallery.write(tmp_path / "again", "0", read_runs([folder])[0])
+
+
+def test_samples_written_at_once_are_read_one_after_the_other(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11 fails where a thread parses while another does: reading an array parses how it is stored."""
+    inside = [0, 0]
+    load = kept.load
+
+    def watched(folder: Path) -> kept.Kept:
+        inside[0] += 1
+        inside[1] = max(inside)
+        time.sleep(0.01)
+        found = load(folder)
+        inside[0] -= 1
+        return found
+
+    monkeypatch.setattr(kept, "load", watched)
+    assert gallery.write(tmp_path / "out", "0", run) == len(SCENES)
+    assert inside == [0, 1]
