@@ -2,7 +2,9 @@
 
 import importlib
 import shutil
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +46,27 @@ def test_a_precision_set_around_the_model_marks_its_results() -> None:
     plain = numerics(CPU)
     with torch.autocast("cpu", torch.bfloat16):
         assert numerics(CPU) != plain
+    assert numerics(CPU) == plain
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ("backends.mkldnn.matmul", "fp32_precision", "bf16"),
+        ("backends.cuda.matmul", "fp32_precision", "tf32"),
+        ("backends.cudnn.conv", "fp32_precision", "ieee"),
+        ("backends.cudnn", "benchmark", True),
+        ("backends.cudnn", "deterministic", True),
+    ],
+)
+def test_what_is_set_for_the_whole_program_marks_results(place: str, name: str, value: Any) -> None:
+    plain, part = numerics(CPU), attrgetter(place)(torch)
+    before = getattr(part, name)
+    setattr(part, name, value)
+    try:
+        assert numerics(CPU) != plain
+    finally:
+        setattr(part, name, before)
     assert numerics(CPU) == plain
 
 

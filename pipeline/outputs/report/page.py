@@ -34,18 +34,22 @@ def make(folders: Sequence[Path], out: Path) -> Path:
 
     Raises ValueError, or OSError, where a folder is no finished run or `out` is not a page's to replace.
     """
-    runs = read.read_runs(folders)
+    runs, index = read.read_runs(folders), out / "index.html"
+    out = out.resolve()
     if out.exists() and not (ours(out) or (out.is_dir() and not any(out.iterdir()))):
         raise ValueError(f"--out: {out} is not a page of ours; choose a folder that does not exist yet")
     part = out.with_name(f".{out.name}.part")
     if part.exists():
         shutil.rmtree(part)
     part.mkdir(parents=True)
-    _write(part, runs)
-    if out.exists():
-        shutil.rmtree(out)
-    part.replace(out)
-    return out / "index.html"
+    try:
+        _write(part, runs)
+        if out.exists():
+            shutil.rmtree(out)
+        part.replace(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return index
 
 
 def ours(folder: Path) -> bool:

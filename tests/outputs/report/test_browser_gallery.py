@@ -142,17 +142,34 @@ def test_what_is_not_in_another_run_is_not_shown_of_the_first(watched: Watched) 
     assert read.locator("#sample").is_visible()
 
 
-def test_until_a_sample_of_another_run_is_there_none_is_shown(watched: Watched) -> None:
-    read = watched.ready()
+def held_back(read: Any, name: str) -> None:
+    """What the page loads by that name comes when `release()` is called."""
     read.evaluate(
-        """() => {
+        """(name) => {
             const append = document.head.append.bind(document.head);
             document.head.append = (node) => {
-                if (node.src.endsWith("runs/1/0.js")) window.release = () => append(node);
+                if (node.src.endsWith(name)) window.release = () => append(node);
                 else append(node);
             };
-        }"""
+        }""",
+        name,
     )
+
+
+def test_what_was_typed_last_counts(watched: Watched) -> None:
+    read = watched.ready()
+    held_back(read, "runs/0/texts.js")
+    read.get_by_label("find").fill("nowhere to be found")
+    read.get_by_label("find").fill("")
+    expect(read.locator("#count")).to_have_text("5 of 5")
+    read.evaluate("release()")
+    read.evaluate("load('0/texts').then(() => null)")
+    expect(read.locator("#count")).to_have_text("5 of 5")
+
+
+def test_until_a_sample_of_another_run_is_there_none_is_shown(watched: Watched) -> None:
+    read = watched.ready()
+    held_back(read, "runs/1/0.js")
     read.get_by_label("run", exact=True).select_option(label="y")
     expect(read.locator("#count")).to_have_text("6 of 6")
     assert not read.locator("#sample").is_visible()

@@ -6,11 +6,14 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.outputs.report import page
+from pipeline.outputs.report import page, tables
 from pipeline.outputs.report.command import main
+from pipeline.outputs.report.page import make
+from pipeline.outputs.report.read import grouped, read_runs
 from tests.outputs.report.built import HOSTILE, SCENES, Scene, run_folder
 from tests.outputs.report.parsed import Parsed
 
@@ -127,6 +130,17 @@ def test_both_profiles_stand_in_tables_with_intervals_the_best_and_the_paper(mad
     assert text.count("Grey: as published, scored by the public code (profile reference).") == 2
     assert source.count('<p class="verdict">') == 2
     assert "not adjusted for 2 comparisons" in text
+
+
+def test_a_run_with_a_cache_does_not_say_what_an_explainer_costs(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", SCENES)
+    seconds = [line.seconds for line in tables.standings(grouped(read_runs([folder]))[0], "corrected")]
+    assert all(seconds)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text() + "cache: runs/cache\n")
+    (run,) = read_runs([folder])
+    assert [line.seconds for line in tables.standings(grouped([run])[0], "corrected")] == [None] * len(seconds)
+    assert dict(tables.facts(run))["time"].endswith("with what the cache knew")
 
 
 def test_plots_and_tables_stand_without_scripts(made: Path) -> None:
@@ -249,6 +263,29 @@ def test_a_page_replaces_a_page_and_nothing_else(tmp_path: Path, capsys: pytest.
     assert {path: path.read_bytes() for path in out.glob("**/*") if path.is_file()} == before, (
         "it stays until there is another"
     )
+
+
+def test_a_page_may_lie_behind_a_link(tmp_path: Path) -> None:
+    folder, place = run_folder(tmp_path / "run", SCENES[:1]), tmp_path / "elsewhere"
+    place.mkdir()
+    out = tmp_path / "link"
+    out.symlink_to(place, target_is_directory=True)
+    for _ in range(2):
+        assert make([folder], out) == out / "index.html"
+    assert (place / "index.html").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "elsewhere", "link"}
+
+
+def test_a_page_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run_folder(tmp_path / "run", SCENES[:1])
+
+    def broken(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("pipeline.outputs.report.gallery.write", broken)
+    with pytest.raises(OSError, match="full"):
+        make([folder], tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_templates_and_static_files_go_into_the_wheel() -> None:

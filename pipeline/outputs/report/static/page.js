@@ -36,6 +36,7 @@ const within = (value, least, most) => Math.min(most, Math.max(least, value));
 const gallery = $("samples");
 let run, index, colours; // the run shown, its index, the colour of each value of a map
 let rows, shown, at; // its list, the places in the index that pass the filters, the place of the sample
+let turn = 0; // how often the list was asked for
 let sample, word, token; // what is drawn, the word chosen, the token of it (null: the one that counts)
 
 // --- the list: filter, sort, choose ---------------------------------------------------------------------------------
@@ -85,9 +86,10 @@ const ORDERS = { worst: ["value", 1], best: ["value", -1], spread: ["spread", -1
 /** Put the samples that pass the filters into the list, in the chosen order, those without a figure last; and choose
     one: that at `place` if it passes, else the first. */
 async function list(place) {
-  const [of, category, parts] = [run, $("category").value, $("find").value.toLowerCase().split(/\s+/).filter(Boolean)];
+  const [mine, category] = [++turn, $("category").value];
+  const parts = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
   const texts = parts.length ? await load(`${run}/texts`) : [];
-  if (of !== run) return;
+  if (mine !== turn) return; // asked for again meanwhile
   const passes = ([, key, , absent, objects], number) =>
     (category === "" || objects.some((one) => one[0] === Number(category))) &&
     (absent || !$("absent").checked) &&
