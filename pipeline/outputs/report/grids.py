@@ -28,7 +28,10 @@ def grids(groups: Sequence[Group]) -> list[Grid]:
     for group, entrant in everyone:
         classes.setdefault(entrant.parameters.get("class", ""), []).append((group, entrant))
     for name, members in classes.items():
-        factors = [{"model": g.model, "data": g.data, **_values(entrant)} for g, entrant in members]
+        forms = [_values(entrant) for _, entrant in members]
+        if all(form == forms[0] for form in forms):  # no parameter was varied, whatever models and data were
+            continue
+        factors = [{"model": g.model, "data": g.data, **form} for (g, _), form in zip(members, forms, strict=True)]
         found.append(_grid(f"Parameters of {plain(name).rpartition('.')[2]}", factors, [e for _, e in members]))
     return [grid for grid in found if grid is not None]
 

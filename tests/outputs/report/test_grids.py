@@ -56,11 +56,22 @@ def test_runs_that_differ_in_two_parameters_make_a_grid_too(tmp_path: Path) -> N
     assert grid.rows[1][1][0].parameters["k"] == "20"  # type: ignore[union-attr]
 
 
-def test_several_models_make_a_grid_of_every_explainer(tmp_path: Path) -> None:
-    folders = [run_folder(tmp_path / name, SCENES[:2], model=name) for name in ("x", "y")]
-    grid = grids(grouped(read_runs(folders)))[0]
+def test_several_models_and_data_sets_make_a_grid_of_every_explainer_and_no_other(tmp_path: Path) -> None:
+    """No parameter was varied, so that there are none of parameters."""
+    asked = [("x", "demo"), ("y", "other")]
+    folders = [run_folder(tmp_path / f"{m} {d}", SCENES[:2], model=m, data=d) for m, d in asked]
+    (grid,) = grids(grouped(read_runs(folders)))
     assert (grid.row, list(grid.heads), [name for name, _ in grid.rows]) == (
         "explainer",
-        ["x on demo", "y on demo"],
+        ["x on demo", "y on other"],
         list(EXPLAINERS),
     )
+
+
+def test_a_parameter_that_was_varied_makes_a_grid_with_models_and_data_too(tmp_path: Path) -> None:
+    asked = [(model, k) for model in ("x", "y") for k in (5, 20)]
+    folders = [run_folder(tmp_path / f"{m} {k}", SCENES[:2], {"arc": ARC | {"k": k}}, model=m) for m, k in asked]
+    every, parameters = grids(grouped(read_runs(folders)))
+    assert every.title == "Every explainer on every model and data set"
+    assert (parameters.title, parameters.row) == ("Parameters of MSEAARC", "model")
+    assert list(parameters.heads) == ["k 5", "k 20"]
