@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.outputs.report import numbers
+from pipeline.outputs.report.numbers import Disc
 from pipeline.outputs.report.read import FORM, Entrant, Group
 from pipeline.outputs.report.style import (
     BAR,
@@ -26,14 +28,16 @@ from pipeline.outputs.report.style import (
     tall,
 )
 
-Mark = tuple[float, float, int]
-"""Where a marker lies, and its number."""
 Shown = list[tuple[Group, list[Entrant]]]
-CLOSE = 0.02
-"""Markers hide each other when they are no further apart, as a share of the plot."""
 SCORER, PUBLISHED = "reference", "published, public scorer"
 """The profile that reproduces the scorer of the published figures, and what a legend says of them."""
-DISC: Any = {"marker": "o", "markersize": 11, "linestyle": "", "clip_on": False}
+DISC: Any = {
+    "marker": "o",
+    "markersize": numbers.SIZE,
+    "markeredgewidth": numbers.EDGE,
+    "linestyle": "",
+    "clip_on": False,
+}
 
 
 def scatter(groups: Sequence[Group], profile: str) -> Plot | None:
@@ -50,17 +54,19 @@ def scatter(groups: Sequence[Group], profile: str) -> Plot | None:
     labels = [str(handle.get_label()) for handle in handles]
     with figure(5.4, 1.1 + 3.3 * len(shown) + tall(labels)) as drawn:
         panels = drawn.subplots(len(shown), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        marks = [_discs(axes, entrants, [*names], profile) for axes, (_, entrants) in zip(panels, shown, strict=True)]
-        for axes, (ours, theirs), (group, _) in zip(panels, marks, shown, strict=True):
+        discs = [_discs(axes, entrants, [*names], profile) for axes, (_, entrants) in zip(panels, shown, strict=True)]
+        for axes, (group, _) in zip(panels, shown, strict=True):
             _contours(axes)
-            _numbered(axes, ours, PAPER, INK)
-            _numbered(axes, theirs, FAINT, FAINT)
             axes.set_ylabel("Obj-IoU, %")
             axes.set_title(_title(group, shown), loc="left", size=9.5)
         panels[-1].set_xlabel("Func-IoU, %")
         drawn.legend(
             handles=handles, loc="outside upper center", ncols=columns(labels), fontsize=8.5, handletextpad=0.1
         )
+        drawn.draw_without_rendering()
+        drawn.set_layout_engine("none")  # what numbers are placed by stays where it is
+        for axes, of in zip(panels, discs, strict=True):
+            numbers.write(axes, of)
         text = "Obj-IoU against Func-IoU of every explainer with 95 % intervals, on lines of equal F1-IoU"
         return rendered(f"{profile}-scatter", text + _elsewhere(groups, profile), drawn)
 
@@ -107,23 +113,20 @@ def _elsewhere(groups: Sequence[Group], profile: str) -> str:
     return f"; published figures are drawn in profile {SCORER}, their scorer" if some and profile != SCORER else ""
 
 
-def _discs(
-    axes: Axes, entrants: Sequence[Entrant], names: Sequence[str], profile: str
-) -> tuple[list[Mark], list[Mark]]:
+def _discs(axes: Axes, entrants: Sequence[Entrant], names: Sequence[str], profile: str) -> list[Disc]:
     """Draw the figures of each with its intervals, and the published ones; where both kinds lie comes back."""
-    ours: list[Mark] = []
-    theirs: list[Mark] = []
+    found = []
     for entrant in entrants:
         place = names.index(entrant.label)
         (x, across), (y, along) = (_percent(entrant.figures[profile][name]) for name in ("func_iou", "obj_iou"))
         axes.errorbar(x, y, yerr=along, xerr=across, fmt="", color=colour(place), elinewidth=1.1, zorder=2)
         axes.plot(x, y, **DISC, markerfacecolor=colour(place), markeredgecolor=PAPER, zorder=3)
-        ours.append((x, y, place + 1))
+        found.append(Disc(x, y, place + 1, PAPER, INK))
         if paper := _paper(entrant, profile):
-            theirs.append((paper["func_iou"], paper["obj_iou"], place + 1))
-            axes.plot(*theirs[-1][:2], **DISC, markerfacecolor="none", markeredgecolor=FAINT, zorder=1)
+            found.append(Disc(paper["func_iou"], paper["obj_iou"], place + 1, FAINT, FAINT))
+            axes.plot(*found[-1][:2], **DISC, markerfacecolor="none", markeredgecolor=FAINT, zorder=1)
     axes.margins(0.1)
-    return ours, theirs
+    return found
 
 
 def _contours(axes: Axes) -> None:
@@ -146,25 +149,6 @@ def _contours(axes: Axes) -> None:
             busy = np.vstack([busy, at[best]])
             places.append(line[best])
     axes.clabel(lines, manual=places, fmt="F1 %g", fontsize=7.5, colors=FAINT)
-
-
-def _numbered(axes: Axes, marks: Sequence[Mark], inside: str, beside: str) -> None:
-    """The number of each marker inside it; those of markers that lie on each other beside them."""
-    heaps: list[list[Mark]] = []
-    for one in marks:
-        near = [heap for heap in heaps if np.hypot(*np.subtract(*_shares(axes, [heap[0][:2], one[:2]]))) < CLOSE]
-        if near:
-            near[0].append(one)
-        else:
-            heaps.append([one])
-    for heap in heaps:
-        text, at = ", ".join(str(number) for *_, number in heap), heap[0][:2]
-        look: dict[str, Any] = {"size": 7, "weight": "bold", "annotation_clip": False}
-        if len(heap) == 1:
-            axes.annotate(text, at, ha="center", va="center_baseline", color=inside, zorder=5, **look)
-        else:
-            ground = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.5}
-            axes.annotate(text, at, (6, 6), textcoords="offset points", color=beside, bbox=ground, zorder=4, **look)
 
 
 def _shares(axes: Axes, places: Any) -> np.ndarray:

@@ -49,10 +49,10 @@ class Plot:
 
 @contextmanager
 def figure(width: float, height: float) -> Iterator[Figure]:
-    """An empty figure of so many inches in the style of the page."""
+    """An empty figure of so many inches in the style of the page; its dots are points, as in SVG."""
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # measured only: the reader's fonts draw it
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height), dpi=72, layout="constrained")
 
 
 def rendered(name: str, text: str, drawn: Figure) -> Plot:

@@ -1,6 +1,7 @@
 """Plots show what they are of, in two colourings, and are left out where there is nothing to draw."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,29 @@ def test_numbers_of_markers_that_lie_on_each_other_stand_beside_them(tmp_path: P
     plot = plots.scatter([group], "corrected")
     assert plot is not None
     assert {"1, 4", "2, 5", "3, 6", "7", "8", "9"} <= set(texts(plot))
+
+
+def test_numbers_of_markers_that_touch_stand_apart_in_the_picture(tmp_path: Path) -> None:
+    """Two heaps a little apart, and one marker far off."""
+    (group,) = grouped(read_runs([run_folder(tmp_path / str(at), SCENES[:2], seed=at) for at in range(2)]))
+    places = [(0.5, 0.4), (0.5, 0.4), (0.512, 0.4), (0.512, 0.4), (0.512, 0.4), (0.9, 0.8)]
+    entrants = [
+        replace(entrant, figures={"corrected": {"f1_iou": at(0.5), "func_iou": at(func), "obj_iou": at(obj)}})
+        for entrant, (func, obj) in zip(group.entrants, places, strict=True)
+    ]
+    plot = plots.scatter([replace(group, entrants=entrants)], "corrected")
+    assert plot is not None
+    found = re.findall(r'<text [^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>([\d, ]+)</text>', plot.light)
+    (x, y), (other_x, other_y) = ([float(x), float(y)] for x, y, text in found for of in NEAR if text == of)
+    assert abs(x - other_x) > 20 or abs(y - other_y) > 7, "they are 7 points high, and 14 and 25 wide"
+
+
+def at(value: float) -> dict[str, float]:
+    """A figure that is known well."""
+    return {"value": value, "low": value, "high": value}
+
+
+NEAR = ("1, 2", "3, 4, 5")
 
 
 def test_each_group_has_a_panel_of_the_scatter_on_one_scale(tmp_path: Path) -> None:
