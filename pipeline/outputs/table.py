@@ -105,7 +105,7 @@ def _difference(figure: Mapping[str, Any]) -> Text:
         return Text(ABSENT)
     value, low, high = (100 * figure[part] for part in ("value", "low", "high"))
     clear = low > 0 or high < 0
-    return Text(f"{value:+.2f} [{low:+.1f}, {high:+.1f}]{'!' if clear else ' '}", style="bold" if clear else "")
+    return Text(f"{value:+z.2f} [{low:+z.1f}, {high:+z.1f}]{'!' if clear else ' '}", style="bold" if clear else "")
 
 
 def best(by_name: Mapping[str, Figures], metric: str) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.outputs.published import beside, published
 from pipeline.outputs.records import Row
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import captions, show
+from pipeline.outputs.table import _difference, captions, show
 from tests.outputs.made import EXPLAINERS, rows
 
 ROWS = rows()
@@ -69,6 +69,11 @@ def test_published_figures_are_those_of_the_file():
 def test_the_public_tam_code_stands_beside_the_published_tam():
     summary = summarise({}, [], ["tam_compat"], "hanta")
     assert "paper 39.10" in shown("qwen2_vl_2b", "coco_caption", summary)
+
+
+def test_what_rounds_to_zero_is_not_below_it():
+    shown = _difference({"value": -1e-6, "low": -2e-4, "high": 1e-4})
+    assert shown.plain == "+0.00 [+0.0, +0.0] "
 
 
 def test_absent_figures_are_dashes():
