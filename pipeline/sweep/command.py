@@ -18,11 +18,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from datamodules.faults import MachineError
 from datamodules.printable import printable
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
-from pipeline.outputs.fingerprint import digest
+from pipeline.outputs.fingerprint import differences, digest
 from pipeline.stop import Stop, Stopped
 from pipeline.sweep import process, runner, search, show
 from pipeline.sweep.record import Record, Trial, locked
@@ -100,6 +102,11 @@ def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int
     if shutil.which(begins) is None:
         raise UsageError(f"command: {begins} is no program that can be started")
     job = cli.parse(args)
+    if options:  # a parameter has more than one spelling, so what counts is whether an option that came later would win
+        other = cli.parse([*runner.arguments_of(first, (), record), *options])
+        if changed := differences(*(yaml.safe_load(one.dump()) for one in (job, other))):
+            mend = "leave that out after --, or change the yaml"
+            raise UsageError(f"a parameter of the sweep is set again ({'; '.join(changed)}); {mend}")
     if len(job.classes) > 1:
         raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(job.classes)}")
     return job

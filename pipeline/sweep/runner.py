@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from datamodules.faults import MachineError
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
 from pipeline.stop import Stop, Stopped
-from pipeline.sweep import process, search, show
+from pipeline.sweep import alike, process, search, show
 from pipeline.sweep.record import Record, Trial
 
 STOPPED, NO_STORAGE = 75, 5
@@ -36,7 +37,12 @@ class Runner:
     stop: Stop
 
     def carry_out(self, total: int) -> None:
-        """All trials up to `total`, or until the target is reached or nothing new is proposed. Raises Stopped."""
+        """All trials up to `total`, or until the target is reached or nothing new is proposed. Raises Stopped, and
+        UsageError where trials differ in more than the sweep's parameters."""
+        for known in self.record.trials:
+            if known.status == "complete" and not self.whole(known):  # its folder was deleted, so its figure goes too
+                self.record.put(known, status="started", figure=None)
+        self.compare()
         live = show.Live(self.sweep, total)
         live.known(trial for trial in self.record.trials[:total] if self.whole(trial))
         with live.bar:
@@ -61,22 +67,21 @@ class Runner:
         return None if values is None else self.record.begin(values)
 
     def run(self, trial: Trial, live: show.Live) -> Trial:
-        """`trial` as it ended. Raises Stopped where it was stopped, MachineError for what no trial would survive."""
+        """`trial` as it ended. Raises Stopped where it was stopped, MachineError for what no trial would survive,
+        UsageError where it differs from those before in more than its values."""
+        if self.mark(trial).exists():
+            self.compare(trial)
         log = self.record.log(trial.number)
         log.parent.mkdir(exist_ok=True)
         args = arguments_of(trial, self.options, self.record)
         if self.inside:
             process.warm(self.words)
         command = ["run_eval.py", *args] if self.inside else spelt(self.sweep, args)
-        running, told = process.start(command, self.inside, log, self.lock, self.stop), False
-        while running.is_alive():
-            time.sleep(POLL)
-            live.tick()
-            if self.stop.received is not None and not told:
-                running.terminate()
-                told = True
+        running = process.start(command, self.inside, log, self.lock, self.stop)
+        told = self.wait(running, trial, live)
         status, figure = running.exitcode, None
         if status == 0:
+            self.compare(trial)
             figure = show.figures(self.record, trial).get(self.sweep.metric)
             if figure is not None:
                 return self.record.put(trial, status="complete", figure=figure, error=None)
@@ -86,6 +91,38 @@ class Runner:
         if status == NO_STORAGE:
             raise MachineError(f"trial {trial.number}: {why}")
         return self.record.put(trial, status="failed", error=why)
+
+    def wait(self, running: BaseProcess, trial: Trial, live: show.Live) -> bool:
+        """Until a trial ends: whether it was told to. Raises UsageError as soon as its fingerprint is there and is not
+        what it should be, so that none of its samples is waited for."""
+        told, compared = False, self.mark(trial).exists()
+        while running.is_alive():
+            time.sleep(POLL)
+            live.tick()
+            if not compared and self.mark(trial).exists():
+                try:
+                    self.compare(trial)
+                except UsageError:
+                    running.terminate()
+                    running.join()
+                    raise
+                compared = True
+            if self.stop.received is not None and not told:
+                running.terminate()
+                told = True
+        return told
+
+    def compare(self, *begun: Trial) -> None:
+        """UsageError, with what differs, where trials that are complete, and those that are begun, differ in more than
+        their values. The latter then count as failed."""
+        if why := alike.apart(self.record, [*filter(self.whole, self.record.trials), *begun]):
+            for trial in begun:
+                self.record.put(trial, status="failed", error=why)
+            raise UsageError(why)
+
+    def mark(self, trial: Trial) -> Path:
+        """What has the fingerprint of a trial once its run is open."""
+        return self.record.run_dir(trial.number) / "env.json"
 
     def whole(self, trial: Trial) -> bool:
         """Whether a trial need not be run again."""
@@ -100,11 +137,12 @@ class Runner:
 
 
 def arguments_of(trial: Trial, options: Sequence[str], record: Record) -> list[str]:
-    """The arguments of one run; later ones win. Unless the sweep or its options say otherwise, trials share a cache,
-    keep few pictures and draw none, which would take a third of their time, and leave W&B alone."""
+    """The arguments of one run; later ones win, so that the values on record are those of the run. Unless the sweep or
+    its options say otherwise, trials share a cache, keep few pictures and draw none, which would take a third of their
+    time, and leave W&B alone."""
     defaults = [f"--cache={record.folder / 'cache'}", "--figures=2", "--panels=0", "--wandb.mode=disabled"]
     given = [f"--{name}={cli.plain(value)}" for name, value in trial.values.items()]
-    return [*defaults, *given, *options, f"--run_dir={record.run_dir(trial.number)}"]
+    return [*defaults, *options, *given, f"--run_dir={record.run_dir(trial.number)}"]
 
 
 def spelt(sweep: search.Sweep, args: Sequence[str]) -> list[str]:

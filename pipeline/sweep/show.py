@@ -151,8 +151,8 @@ def figures(record: Record, trial: Trial) -> dict[str, float | int]:
 
 
 def write(sweep: Sweep, record: Record, path: Path) -> None:
-    """Every trial with all its values and figures as a csv file, in their order."""
-    rows = [(trial, figures(record, trial)) for trial in record.trials]
+    """Every trial with all its values, and its figures if it is complete, as a csv file, in their order."""
+    rows = [(trial, figures(record, trial) if trial.status == "complete" else {}) for trial in record.trials]
     metrics = [name for name in (*METRICS, sweep.metric) if any(name in found for _, found in rows)]
     columns = ["trial", "status", *sweep.parameters, *dict.fromkeys(metrics), "error"]
     text = io.StringIO()

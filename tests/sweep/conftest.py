@@ -10,7 +10,8 @@ import yaml
 from pipeline.sweep.command import main
 
 PROGRAM = '''
-"""Stands in for run_eval.py: the figure is p / k, and files in its sweep's folder say what goes wrong."""
+"""Stands in for run_eval.py: the figure is p / k. Files in its sweep's folder say what goes wrong, and model.json
+which model a run has that its folder does not hold yet."""
 import json, os, pathlib, sys, time
 
 given = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
@@ -24,12 +25,18 @@ if (sweep / f"fail-{folder.name}").exists():
 if (sweep / f"full-{folder.name}").exists():
     sys.stderr.write("run_eval.py: error: /disk: No space left on device; mend that, then the same command resumes")
     sys.exit(5)
+folder.mkdir(parents=True, exist_ok=True)
+if not (folder / "env.json").exists():
+    other = sweep / "model.json"
+    model = json.loads(other.read_text()) if other.exists() else {"max_new_tokens": 64}
+    made = {"model": model, "explainers": {"msea_arc": {"class": "MSEAARC", "k": k, "p": p}}}
+    (folder / "env.part").write_text(json.dumps({"fingerprint": made, "starts": []}))
+    (folder / "env.part").rename(folder / "env.json")
 if (sweep / f"wait-{folder.name}").exists():
     (sweep / "waiting").write_text(str(os.getpid()))
     time.sleep(60)
 figure = {"value": p / k, "low": p / k - 0.01, "high": p / k + 0.01, "count": 3}
 metrics = {} if (sweep / f"blind-{folder.name}").exists() else {"f1_iou": figure}
-folder.mkdir(parents=True)
 profiles = {"corrected": metrics, "reference": {"f1_iou": {**figure, "count": 7}}}
 summary = {"explainers": {"msea_arc": profiles}, "captions": {"rouge_l": figure}, "samples": {"scored": 3}}
 (folder / "summary.json").write_text(json.dumps(summary))
