@@ -18,6 +18,8 @@ from pipeline.outputs.summary import PROFILES
 GENERATOR = "seewhy"
 MOST = 200
 """So many quarantined samples are listed."""
+OPEN = 3
+"""Of more runs than this what was run is folded up."""
 
 
 class Figure(NamedTuple):
@@ -76,7 +78,7 @@ def _write(folder: Path, runs: Sequence[read.Run]) -> None:
             (run, key, run.rows.heads[key]) for run in runs for key in run.keys if run.rows.heads[key].error
         ],
         "reasons": tables.reasons(runs),
-        "differing": read.differing(runs) if len(runs) > 1 else {},
+        "apart": tables.apart(runs) if len(runs) > 1 else ([], []),
     }
     page = environment().get_template("page.html.j2").render(context)
     (folder / "index.html").write_text(page, encoding="utf-8", errors="replace")
@@ -87,10 +89,16 @@ def environment() -> Environment:
     options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
     made = Environment(loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, **options)
     figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, verdict)
-    texts = (tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
+    texts = (read.forms, tables.kept, tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
     made.filters |= {function.__name__: function for function in (*figures, *texts)}
     made.tests["clear"] = tables.clear
-    made.globals |= {"profiles": PROFILES, "columns": tables.METRICS, "of_captions": tables.CAPTIONS, "most": MOST}
+    made.globals |= {
+        "profiles": PROFILES,
+        "columns": tables.METRICS,
+        "of_captions": tables.CAPTIONS,
+        "most": MOST,
+        "open": OPEN,
+    }
     made.globals |= {"generator": f"{GENERATOR} {pipeline.__version__}"}
     return made
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.outputs.report import numbers
 from pipeline.outputs.report.numbers import Disc
-from pipeline.outputs.report.read import FORM, Entrant, Group
+from pipeline.outputs.report.read import Entrant, Group, forms
 from pipeline.outputs.report.style import (
     BAR,
     FAINT,
@@ -170,20 +170,13 @@ def _percent(figure: Mapping[str, Any]) -> tuple[float, np.ndarray]:
 
 
 def _names(entrants: Sequence[Entrant]) -> dict[str, str]:
-    """Label -> number and name, as both plots have them; of forms of one explainer only what they differ by."""
+    """Label -> number and name, as both plots have them."""
     labels = dict.fromkeys(entrant.label for entrant in entrants)
-    start = f"{_alone(entrants)}{FORM}"
-    return {label: f"{at}  {named(label.removeprefix(start), 42)}" for at, label in enumerate(labels, 1)}
-
-
-def _alone(entrants: Sequence[Entrant]) -> str:
-    """The explainer whose forms these are; nothing where they are of several, or it has but one."""
-    kinds = {entrant.explainer if FORM in entrant.label else "" for entrant in entrants}
-    return kinds.pop() if len(kinds) == 1 else ""
+    return {label: f"{at}  {named(label, 42)}" for at, label in enumerate(labels, 1)}
 
 
 def _title(group: Group, shown: Shown) -> str:
     """What stands above the panel of a group: what tells it from others, and the explainer that no name says."""
     several = f"{group.model} on {group.data}" if len(shown) > 1 else ""
-    alone = _alone([entrant for _, entrants in shown for entrant in entrants])
+    alone = forms([entrant for _, entrants in shown for entrant in entrants])
     return short(", ".join(filter(None, [alone, several])), 60)

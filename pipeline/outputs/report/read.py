@@ -16,7 +16,7 @@ from pipeline.outputs.records import Rows, read_rows
 Parameters = Mapping[str, str]
 """Dotted name -> JSON text."""
 FORM = " · "
-"""Stands in a label between the explainer and what tells its forms apart."""
+"""Stands in a label between the explainer and what tells its forms apart, where there are other explainers too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +109,27 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     found: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         found.setdefault((run.model, run.data, str(run.fingerprint["manifest"])), []).append(run)
-    return [_group(model, data, members) for (model, data, _), members in found.items()]
+    alone = len({name for run in runs for name in ordered(run)}) == 1
+    return [_group(model, data, members, alone) for (model, data, _), members in found.items()]
 
 
-def _group(model: str, data: str, runs: Sequence[Run]) -> Group:
+def _group(model: str, data: str, runs: Sequence[Run], alone: bool) -> Group:
     of = [(run, name, parameters(run, name)) for run in runs for name in ordered(run)]
     papers = {run: _published(run) for run in runs}
     entrants = []
     for run, name, values in of:
         rivals = [(their, theirs) for their, called, theirs in of if called == name and their is not run]
-        label = f"{name}{FORM}{_apart(run, values, rivals)}" if rivals else name
+        form = [_apart(run, values, rivals)] if rivals else []
+        label = FORM.join(form if form and alone else [name, *form])
         paper, whose = papers[run]
         entrants.append(Entrant(label, name, run, run.summary["explainers"][name], values, paper.get(name, {}), whose))
     return Group(model, data, runs, entrants)
+
+
+def forms(entrants: Sequence[Entrant]) -> str:
+    """The explainer whose forms these are, if their labels leave it out; else nothing."""
+    kinds = {entrant.explainer if not entrant.label.startswith(entrant.explainer) else "" for entrant in entrants}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _published(run: Run) -> tuple[published.Figures, str]:

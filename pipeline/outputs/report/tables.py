@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs.report.compare import HEADLINE
 from pipeline.outputs.report.grids import Grid
-from pipeline.outputs.report.read import Entrant, Group, Run, plain
+from pipeline.outputs.report.read import Entrant, Group, Run, differing, plain
 from pipeline.outputs.table import ABSENT, COLUMNS, best
 
 METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
@@ -200,12 +200,32 @@ def signed(value: float | None, digits: int = 1) -> str:
 
 def counts(runs: Sequence[Run]) -> str:
     """How much was done, in one line."""
-    explainers = len({name for run in runs for name in run.summary["explainers"]})
+    names = {name for run in runs for name in run.summary["explainers"]}
     samples = [run.summary["samples"] for run in runs]
     scored, expected, bad = (sum(of[name] for of in samples) for name in ("scored", "expected", "quarantined"))
     many = f"{len(runs)} runs, " if len(runs) > 1 else ""
-    ones = f"{explainers} explainer{'s' if explainers != 1 else ''}, "
-    return f"{many}{ones}{scored:,} of {expected:,} samples" + (f", {bad:,} quarantined" if bad else "")
+    ones = f"{len(names)} explainers" if len(names) != 1 else f"explainer {min(names)}"
+    return f"{many}{ones}, {scored:,} of {expected:,} samples" + (f", {bad:,} quarantined" if bad else "")
+
+
+def apart(runs: Sequence[Run]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The head and the lines of a table of where runs differ: of runs and options, those that are more stand below one
+    another."""
+    found, names = differing(runs), [run.name for run in runs]
+    if len(names) <= len(found):
+        return ["option", *names], list(found.items())
+    lines = zip(*found.values(), strict=True)
+    return ["run", *found], [(name, list(line)) for name, line in zip(names, lines, strict=False)]
+
+
+def kept(shown: Sequence[tuple[int, Run, int]]) -> list[tuple[str, int, int]]:
+    """Of runs that kept images of some samples only: their names, of how many samples, and of how many; runs that kept
+    as many are one line. shown: as the gallery has them, number, run and samples."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for _, run, count in shown:
+        found.setdefault((count, run.summary["samples"]["scored"]), []).append(run.name)
+    alike = len(found) == 1 < len(shown)
+    return [("each run" if alike else ", ".join(names), *of) for of, names in found.items() if of[0] < of[1]]
 
 
 def reasons(runs: Sequence[Run]) -> str:

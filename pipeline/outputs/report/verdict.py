@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored
-from pipeline.outputs.report.read import Group, differing
+from pipeline.outputs.report.read import Group, differing, forms
 from pipeline.outputs.report.tables import interval, percent
 
 NAMED = 3
@@ -31,7 +31,7 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
     comparisons, kinds = len(known) * len(top), {scored(run) for run in group.runs}
     besides = [name for name in differing(group.runs) if name.partition(".")[0] not in ("explainers", "limit")]
     told = [
-        (True, _highest(top, first[0].figures[profile][HEADLINE], profile)),
+        (True, _highest(top, first[0].figures[profile][HEADLINE], f"In profile {profile}{_whose(group)}")),
         (clear or chance, f"On the same images the lead {_lead(clear, chance, len(others))}."),
         (ahead, f"Ahead on the images that both scored: {listed(ahead)}."),
         (unknown, f"Not compared on the same images: {listed(unknown)}."),
@@ -57,12 +57,17 @@ def _lead(clear: Sequence[str], chance: Sequence[str], others: int) -> str:
     return "; it ".join(text for names, text in told if names)
 
 
-def _highest(top: Sequence[str], figure: Mapping[str, Any], profile: str) -> str:
+def _whose(group: Group) -> str:
+    kind = forms(group.entrants)
+    return f", of the forms of {kind}" if kind else ""
+
+
+def _highest(top: Sequence[str], figure: Mapping[str, Any], where: str) -> str:
     value = f"{percent(figure['value'], 2)} %"
     if len(top) > 1:
-        return f"In profile {profile}, {listed(top)} share the highest F1-IoU: {value}."
+        return f"{where}, {listed(top)} share the highest F1-IoU: {value}."
     ends = f" ({interval(figure)})" if interval(figure) else ""
-    return f"In profile {profile}, {top[0]} has the highest F1-IoU: {value}{ends}."
+    return f"{where}, {top[0]} has the highest F1-IoU: {value}{ends}."
 
 
 def _differences(pairs: Sequence[Pair], top: Sequence[str], other: str, profile: str) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.outputs.report import page
-from tests.outputs.report.built import HOSTILE, SCENES, Scene, run_folder
+from tests.outputs.report.built import EXPLAINERS, HOSTILE, SCENES, Scene, run_folder
 from tests.outputs.report.reader import Watched, chromium, need
 
 
@@ -30,6 +30,18 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with more samples than its list can show."""
     folder = run_folder(tmp_path_factory.mktemp("many") / "run", SCENES[:1], again=40)
     return page.make([folder], folder / "page")
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of nine forms of one explainer, each of a run that kept images of one sample."""
+    made = {f"{k} {p}": EXPLAINERS["msea_arc"] | {"k": k, "p": p} for k in (5, 20, 50) for p in (0.5, 0.9, 0.98)}
+    folder = tmp_path_factory.mktemp("sweep")
+    runs = [
+        run_folder(folder / name, SCENES[:2], {"msea_arc": of}, figures=1, seed=seed)
+        for seed, (name, of) in enumerate(made.items())
+    ]
+    return page.make(runs, folder / "page")
 
 
 @pytest.fixture(scope="session")

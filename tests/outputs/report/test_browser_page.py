@@ -102,6 +102,15 @@ def test_a_narrow_screen_scrolls_down_only(watched: Watched) -> None:
     assert read.locator("#tiles figure").first.bounding_box()["width"] > 140
 
 
+@pytest.mark.parametrize("watched", [("sweep", NARROW[0][1])], indirect=True, ids=["sweep"])
+def test_a_table_of_many_runs_breaks_no_value(watched: Watched) -> None:
+    read = watched.ready()
+    lines = read.eval_on_selector_all("#runs .scroll bdi", "(all) => all.map((node) => node.getClientRects().length)")
+    assert set(lines) == {1}
+    assert len(lines) >= 18
+    assert read.evaluate("document.documentElement.scrollWidth") <= 400
+
+
 CONTRAST = """() => {
   const parsed = (text) => {
     const parts = text.match(/[\\d.]+/g).map(Number);

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.outputs.report import tables
-from pipeline.outputs.report.read import differing, grouped, read_runs
+from pipeline.outputs.report.read import differing, forms, grouped, read_runs
 from tests.outputs.report.built import EXPLAINERS, SCENES, run_folder
 
 ARC = EXPLAINERS["msea_arc"]
@@ -60,6 +60,21 @@ def test_namesakes_are_told_apart_by_their_parameters_else_by_their_run(tmp_path
     assert labels == ["msea_arc · k 5", "cam · one", "msea_arc · k 50", "cam · two"]
     labels = [e.label for e in grouped(read_runs([tmp_path / name for name in made]))[0].entrants]
     assert labels[::2] == ["msea_arc · k 5, p 0.9", "msea_arc · k 50, p 0.9", "msea_arc · three", "msea_arc · four"]
+
+
+def test_forms_of_the_only_explainer_of_all_runs_are_named_by_what_they_differ_in_alone(tmp_path: Path) -> None:
+    arc = [run_folder(tmp_path / str(k), SCENES[:1], {"msea_arc": ARC | {"k": k}}) for k in (5, 50)]
+    twice = run_folder(tmp_path / "again", SCENES[:1], {"msea_arc": ARC | {"k": 50}})
+    cam = run_folder(tmp_path / "cam", SCENES[:1], {"cam": EXPLAINERS["cam"]}, model="other")
+    for folders, labels, kind in (
+        (arc, ["k 5", "k 50"], "msea_arc"),
+        ([*arc, twice], ["k 5", "50", "again"], "msea_arc"),
+        ([*arc, cam], ["msea_arc · k 5", "msea_arc · k 50"], ""),
+        (arc[:1], ["msea_arc"], ""),
+    ):
+        group = grouped(read_runs(folders))[0]
+        assert [entrant.label for entrant in group.entrants] == labels
+        assert forms(group.entrants) == kind
 
 
 def test_where_runs_differ_is_listed_and_explainers_that_only_one_has_are_one_line(tmp_path: Path) -> None:

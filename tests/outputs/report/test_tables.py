@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.outputs.report.read import read_runs
-from pipeline.outputs.report.tables import clear, facts, reasons, signed
-from tests.outputs.report.built import SCENES, Scene, run_folder
+from pipeline.outputs.report.tables import apart, clear, facts, kept, reasons, signed
+from tests.outputs.report.built import EXPLAINERS, SCENES, Scene, run_folder
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,29 @@ def test_reasons_are_counted_over_all_runs(tmp_path: Path) -> None:
         run_folder(tmp_path / name, [Scene(error, "", error=error) for error in of]) for name, of in errors.items()
     ]
     assert reasons(read_runs(folders)) == "3 OSError, 1 ValueError"
+
+
+def test_of_runs_and_options_that_differ_those_that_are_more_stand_below_one_another(tmp_path: Path) -> None:
+    made = {name: {"msea_arc": EXPLAINERS["msea_arc"] | {"k": k}} for name, k in (("a", 5), ("b", 20), ("c", 50))}
+    runs = read_runs([run_folder(tmp_path / name, SCENES[:1], explainers) for name, explainers in made.items()])
+    assert apart(runs) == (["run", "explainers.msea_arc.k"], [("a", ["5"]), ("b", ["20"]), ("c", ["50"])])
+    other = run_folder(tmp_path / "d", SCENES[:1], made["a"], model="other", data="other")
+    assert apart(read_runs([tmp_path / "b", other])) == (
+        ["option", "b", "d"],
+        [
+            ("explainers.msea_arc.k", ["20", "5"]),
+            ("manifest", ["demo manifest", "other manifest"]),
+            ("model.family", ["demo", "other"]),
+        ],
+    )
+    run_folder(tmp_path / "e", SCENES[:1], made["a"])
+    assert apart(read_runs([tmp_path / "a", tmp_path / "e"])) == (["run"], []), "a run and its like"
+
+
+def test_runs_that_kept_images_of_as_many_samples_are_one_line(tmp_path: Path) -> None:
+    one, two, three = read_runs([run_folder(tmp_path / name, SCENES[:4]) for name in ("a", "b", "c")])
+    assert kept([(0, one, 2), (1, two, 2), (2, three, 2)]) == [("each run", 2, 4)]
+    assert kept([(0, one, 2), (1, two, 1), (2, three, 2)]) == [("a, c", 2, 4), ("b", 1, 4)]
+    assert kept([(0, one, 2), (1, two, 4)]) == [("a", 2, 4)]
+    assert kept([(0, one, 2)]) == [("a", 2, 4)]
+    assert kept([(0, one, 4), (1, two, 4)]) == []
