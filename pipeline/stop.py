@@ -74,6 +74,8 @@ class Stop:
         if self.received is not None:
             return
         self.received = signal.Signals(number)
+        # torch's handler would raise wherever we are by then, if a loader worker was given the signal too
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.forward(number)
         if not self._busy:
             raise Stopped

@@ -21,8 +21,9 @@ from tests.test_run import ENV, ROOT, SMALL, command, run
 def handlers():
     """Signals act afterwards as they did before."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    child = signal.getsignal(signal.SIGCHLD)
     yield before
-    for number, handler in before.items():
+    for number, handler in (before | {signal.SIGCHLD: child}).items():
         signal.signal(number, handler)
 
 
@@ -65,6 +66,21 @@ def test_a_batch_in_hand_is_finished_first() -> None:
         with pytest.raises(Stopped):
             work(stop, signal.SIGUSR1, signal.SIGTERM)
     assert written == [(), (signal.SIGUSR1, signal.SIGTERM)]
+
+
+def test_a_loader_worker_that_is_given_the_signal_too_raises_nowhere() -> None:
+    def told(*_: object) -> None:
+        raise RuntimeError("DataLoader worker is killed by signal: Terminated")
+
+    def work(stop: Stop) -> None:
+        with stop.batch():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGCHLD)
+            time.sleep(0.01)
+
+    signal.signal(signal.SIGCHLD, told)
+    with Stop() as stop, pytest.raises(Stopped):
+        work(stop)
 
 
 def test_signals_that_another_took_are_taken_again_but_only_while_entered(handlers) -> None:
