@@ -186,9 +186,10 @@ def test_whatever_lies_in_the_place_of_entries_changes_no_result(qwen: VLM, reme
     assert {str(warning.message).split()[1] for warning in told} == set(map(str, entries))
     assert outside.read_bytes() == sound
     mended = remember(qwen)
-    with pytest.warns(UserWarning, match="Is a directory"):
+    with pytest.warns(UserWarning, match="Is a directory") as told:
         assert same(explained(mended), plain)
-    assert mended.asked - mended.known == sum(path.is_dir() for path in entries)
+    assert {str(warning.message).split()[1] for warning in told} == {str(path) for path in entries if path.is_dir()}
+    assert mended.asked - mended.known == len(told), "as often as each is asked for"
 
 
 def test_a_shorter_ranking_is_known_and_a_longer_one_adds_an_entry(qwen: VLM, remember, never) -> None:
