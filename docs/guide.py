@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -126,13 +127,14 @@ def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     )
 
 
-class Generated(SphinxDirective):
+class Generated(SphinxDirective, ABC):
     """A directive whose content is Markdown that a function makes of its argument."""
 
     optional_arguments = 1
 
+    @abstractmethod
     def make(self, argument: str) -> str:
-        raise NotImplementedError
+        """The Markdown."""
 
     def run(self) -> list[nodes.Node]:
         try:

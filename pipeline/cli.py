@@ -23,12 +23,13 @@ from pipeline import arguments, launch
 from pipeline.arguments import UsageError
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
+from pipeline.status import WRONG
 
 Percent: TypeAlias = restricted_string_type("Percent", r"^(100|\d{1,2}(\.\d+)?)%$")  # type: ignore[valid-type]
 """A share of all samples, such as 1% or 0.5%."""
 
 
-def fail(message: object, status: int = 2) -> NoReturn:
+def fail(message: object, status: int = WRONG) -> NoReturn:
     """Print one line to stderr and leave."""
     sys.stderr.write(f"run_eval.py: error: {printable(str(message).strip())}\n")
     raise SystemExit(status)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -30,10 +30,10 @@ from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import kept, published, summary, table
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.remembered import Remembered
-from pipeline.stop import STOPPED, Stop, Stopped
+from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, at_fault
+from pipeline.stop import Stop, Stopped
 from pipeline.watch import Watch, check
 
-NOT_WHOLE, TOO_MANY_BAD, NO_STORAGE = 3, 4, 5
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """A full disk, a full quota, a folder or a disk that cannot be written."""
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
@@ -75,7 +75,7 @@ class Evaluation:
         except (UsageError, MisconfigurationException, ValueError, LookupError, TypeError, OSError) as error:
             fail(error)
         except MachineError as error:
-            unreadable(error)
+            fail(at_fault(error), AT_FAULT)
         names = [job.stems["vlm"], job.stems["data"]]
         default = Path("runs") / "-".join([*names, fingerprints.digest(self.mark)[:8]])
         self.run_dir = Path(self.config.run_dir or default)
@@ -91,11 +91,8 @@ class Evaluation:
             except (Stopped, Exception) as error:
                 if stop.received is not None:  # also where it is another rank or a loader worker that is gone
                     return self.stopped(stop.received)
-                if isinstance(error, OSError) and error.errno in STORAGE:
-                    where = error.filename or self.run_dir
-                    fail(f"{where}: {error.strerror}; mend that, then the same command resumes", NO_STORAGE)
-                if isinstance(error, MachineError):
-                    unreadable(error)
+                if isinstance(error, MachineError) or (isinstance(error, OSError) and error.errno in STORAGE):
+                    fail(at_fault(error, self.run_dir), AT_FAULT)
                 if isinstance(error, CheckpointError):
                     return self.refused(error)
                 raise
@@ -237,11 +234,6 @@ class Evaluation:
                 self.vlm.admit(explainer.scales, explainer.windows)
             except ValueError as error:
                 raise UsageError(f"--vlm.{error} (--explainer.{name})") from error
-
-
-def unreadable(error: MachineError) -> NoReturn:
-    """Leave because of what this machine cannot read."""
-    fail(f"{error.line}; mend that, then the same command resumes", NO_STORAGE)
 
 
 def tell(message: str) -> None:

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from pipeline.status import STOPPED
+
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-
-
-STOPPED = 75
-"""EX_TEMPFAIL of sysexits.h: nothing is wrong, try again."""
 
 
 class Stopped(SystemExit):

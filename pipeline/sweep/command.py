@@ -25,11 +25,11 @@ from datamodules.printable import printable
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
 from pipeline.outputs.fingerprint import differences, digest
+from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
 from pipeline.stop import Stop, Stopped
 from pipeline.sweep import process, runner, search, show
 from pipeline.sweep.record import Record, Trial, locked
 
-FAILED, WRONG = 1, 2
 OWN = ("run_dir", "fresh")
 """Options that a sweep does not leave to its runs."""
 
@@ -43,10 +43,9 @@ def main(given: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return said(f"error: {error}", WRONG)
     except MachineError as error:
-        return said(error.line, runner.NO_STORAGE)
+        return said(error.line, AT_FAULT)
     except OSError as error:
-        where = error.filename or "the sweep's folder"
-        return said(f"error: {where}: {error.strerror}; mend that, then the same command resumes", runner.NO_STORAGE)
+        return said(f"error: {at_fault(error, asked.out or 'the folder of the sweep')}", AT_FAULT)
 
 
 def said(line: str, status: int) -> int:
@@ -68,7 +67,7 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
             inside = runner.fits_inside(sweep, job)
             runner.Runner(sweep, record, asked.seed, options, job.config.words, inside, lock, stop).carry_out(total)
         except Stopped:
-            return said("stopped; the same command resumes", runner.STOPPED)
+            return said("stopped; the same command resumes", STOPPED)
         show.write(sweep, record, folder / "sweep.csv")
         show.table(sweep, record, f"{asked.sweep.stem}: {len(record.trials)} trials by {sweep.method}")
         print(f"sweep folder: {folder}")

@@ -12,12 +12,11 @@ from pathlib import Path
 from datamodules.faults import MachineError
 from pipeline import arguments, cli
 from pipeline.arguments import UsageError
+from pipeline.status import AT_FAULT, STOPPED
 from pipeline.stop import Stop, Stopped
 from pipeline.sweep import alike, process, search, show
 from pipeline.sweep.record import Record, Trial
 
-STOPPED, NO_STORAGE = 75, 5
-"""What `run_eval.py` says when a signal stopped it, and when the disk or the machine is at fault."""
 POLL = 0.1
 """Seconds between two looks at a trial."""
 
@@ -88,7 +87,7 @@ class Runner:
         elif told or status == STOPPED:
             raise Stopped
         why = reason(status, log, self.sweep.metric)
-        if status == NO_STORAGE:
+        if status == AT_FAULT:
             raise MachineError(f"trial {trial.number}: {why}")
         return self.record.put(trial, status="failed", error=why)
 
