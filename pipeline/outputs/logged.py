@@ -11,6 +11,8 @@ from metrics import text
 from pipeline.outputs.summary import METRICS, PROFILES
 
 PLAIN = "corrected"
+CAPTIONS = "captions/"
+"""Before the names of figures of what the model said, which no explainer changes."""
 PARTS = ("low", "high", "count")
 TABLE = "samples_table"
 """Where the samples that have pictures are shown."""
@@ -20,13 +22,12 @@ RUNNING = "running"
 
 def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float | int]:
     """The figures of one explainer by W&B's names; absent ones are left out."""
+    groups = {_prefix(profile): metrics for profile, metrics in summary["explainers"][explainer].items()}
     flat: dict[str, float | int] = {}
-    for profile, metrics in summary["explainers"][explainer].items():
-        prefix = "" if profile == PLAIN else f"{profile}/"
+    for prefix, metrics in {**groups, CAPTIONS: summary.get("captions", {})}.items():
         for metric, figure in metrics.items():
             flat[f"{prefix}{metric}"] = figure["value"]
             flat |= {f"{prefix}{part}/{metric}": figure[part] for part in PARTS}
-    flat |= {f"captions/{metric}": figure["value"] for metric, figure in summary.get("captions", {}).items()}
     flat |= {f"samples/{name}": count for name, count in summary["samples"].items() if isinstance(count, int)}
     return {name: value for name, value in flat.items() if value is not None}
 
@@ -38,15 +39,15 @@ def share(name: str) -> bool:
 
 def names() -> set[str]:
     """Every name that `figures` may use."""
-    prefixes = ["" if profile == PLAIN else f"{profile}/" for profile in PROFILES]
-    found = {
-        f"{prefix}{part}{metric}"
-        for prefix in prefixes
-        for part in ("", *(f"{p}/" for p in PARTS))
-        for metric in METRICS
-    }
-    found |= {f"captions/{metric}" for metric in text.METRICS}
+    groups = {**dict.fromkeys(map(_prefix, PROFILES), METRICS), CAPTIONS: text.METRICS}
+    parts = ("", *(f"{part}/" for part in PARTS))
+    found = {f"{prefix}{part}{metric}" for prefix, metrics in groups.items() for part in parts for metric in metrics}
     return found | {f"samples/{name}" for name in ("expected", "scored", "quarantined")}
+
+
+def _prefix(profile: str) -> str:
+    """What stands before the names of a profile's figures."""
+    return "" if profile == PLAIN else f"{profile}/"
 
 
 def config(run_dir: Path, explainer: str) -> dict[str, Any]:
