@@ -108,9 +108,12 @@ def leaves_no_trace(explainer: Explainer, vlm: VLM, query: Query, answer: Answer
     def fail(*args: Any) -> None:
         raise Broken
 
+    differentiated: list[Tensor] = []
+
     def backwards(module: Any, args: Any, out: Any) -> None:
         states = out if isinstance(out, Tensor) else out[0]
         if states.requires_grad:
+            differentiated.append(states)
             states.register_hook(fail)
 
     explain()
@@ -120,4 +123,5 @@ def leaves_no_trace(explainer: Explainer, vlm: VLM, query: Query, answer: Answer
     snapshot(vlm, query, answer).same(untouched)
     with vlm.blocks[-1].register_forward_hook(backwards), suppress(Broken):
         explain()
+        assert not differentiated, "the backward pass of this explainer does not come through the last block"
     snapshot(vlm, query, answer).same(untouched)
