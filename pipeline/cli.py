@@ -183,7 +183,7 @@ class Job:
         config = self.config.clone()
         config.pop("explainer", None)
         try:
-            made = self.parser.instantiate_classes(config)
+            made = self.parser.instantiate(config)
         except ValueError as error:  # of all types that were tried; its cause is what the constructor said
             if isinstance(error.__cause__, MachineError):
                 raise error.__cause__ from error

@@ -30,7 +30,7 @@ def build(config: Path, *options: str) -> Explainer:
     parser = ArgumentParser()
     parser.add_subclass_arguments(Explainer, "explainer")
     given = [f"--explainer={config}", *(option.replace("--", "--explainer.", 1) for option in options)]
-    explainer = parser.instantiate_classes(parser.parse_args(given)).explainer
+    explainer = parser.instantiate(parser.parse_args(given)).explainer
     assert isinstance(explainer, Explainer)
     return explainer
 

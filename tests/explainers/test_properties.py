@@ -29,7 +29,7 @@ SHAPES = [*SMALL, {"grid": (1, 5)}, {"grid": (4, 1), "prompts": 0, "answers": 1}
 def build(config: Path) -> Explainer:
     parser = ArgumentParser()
     parser.add_subclass_arguments(Explainer, "explainer")
-    explainer = parser.instantiate_classes(parser.parse_args([f"--explainer={config}"])).explainer
+    explainer = parser.instantiate(parser.parse_args([f"--explainer={config}"])).explainer
     assert isinstance(explainer, Explainer)
     if isinstance(explainer, MSEAARC):
         explainer.k = 20  # the vocabulary here has 30 entries
