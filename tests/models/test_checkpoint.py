@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import re
 import shutil
 
 import pytest
@@ -113,7 +114,9 @@ def test_tied_weights_are_not_missing(tmp_path):
 def test_pickled_weights_are_not_read(tmp_path, family, verb):
     folder = tiny.qwen2_vl_folder(tmp_path)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(CheckpointError, match=rf"^checkpoint '{folder}': it holds no .safetensors, .*\(.bin\) are not"):
+    with pytest.raises(
+        CheckpointError, match=rf"^checkpoint '{re.escape(str(folder))}': it holds no .safetensors, .*\(.bin\) are not"
+    ):
         getattr(family(str(folder)), verb)()
 
 
@@ -147,7 +150,7 @@ USELESS = {
 def test_what_makes_no_model_is_named(tmp_path, change, reason):
     folder = tiny.qwen2_vl_folder(tmp_path)
     change(folder)
-    with pytest.raises(CheckpointError, match=f"^checkpoint '{folder}': .*{reason}"):
+    with pytest.raises(CheckpointError, match=f"^checkpoint '{re.escape(str(folder))}': .*{reason}"):
         Qwen2VL(str(folder)).load("cpu")
 
 
@@ -206,9 +209,9 @@ def test_code_of_a_checkpoint_is_refused_and_nobody_is_asked(tmp_path, monkeypat
     folder = tiny.qwen2_vl_folder(tmp_path)
     ran = own_code(folder, file, **settings)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
-    message = f"^checkpoint '{folder}': it is published with Python code of its own, which is never run here; name one"
+    told = "it is published with Python code of its own, which is never run here; name one"
     vlm = family(str(folder))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^checkpoint '{re.escape(str(folder))}': {told}"):
         _ = vlm.extent, vlm.identity()
     assert not ran.exists()
     assert "[y/N]" not in capsys.readouterr().out
