@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from pipeline.outputs import dashboard, logged, tracker
 from pipeline.outputs.workspace import GROUPING
 from pipeline.watch import Watch
+from tests.cluster.localhost import until
 from tests.outputs.made import CANARY
 from tests.outputs.test_tracker import inspected, only, runs
 
@@ -201,13 +201,14 @@ def test_every_name_is_one_that_runs_log(run_dir: Path) -> None:
 def test_what_w_and_b_measures_itself_has_these_names(tmp_path: Path) -> None:
     import wandb
 
-    settings = wandb.Settings(silent=True, console="off", disable_git=True, x_stats_sampling_interval=0.2)
-    with wandb.init(mode="offline", dir=tmp_path, settings=settings, reinit="create_new"):
-        time.sleep(1)
-    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
-    seen = {name for record in inspected(folder)["stats"] for name in record["stats"]["item"]}  # type: ignore
     used = {name for kind, name in named(dashboard.specification("P", "E")) if kind == "metric"}
     own = {name.removeprefix("system/") for name in used if name.startswith("system/") and "gpu" not in name}
+    measured = {"x_stats_sampling_interval": 0.2, "x_stats_buffer_size": 9}  # the latter for `_system_metrics`
+    settings = wandb.Settings(silent=True, console="off", disable_git=True, **measured)
+    with wandb.init(mode="offline", dir=tmp_path, settings=settings, reinit="create_new") as run:
+        until(lambda: own <= run._system_metrics.keys(), f"W&B to measure {own}", 60)
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    seen = {name for record in inspected(folder)["stats"] for name in record["stats"]["item"]}  # type: ignore
     assert own == {"cpu", "memory_percent", "proc.memory.rssMB"} <= seen
 
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pipeline.sweep.process import SIGNALS
 from pipeline.sweep.record import Record
 from tests.sweep.conftest import GRID
 
@@ -151,12 +152,13 @@ def full() -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "sweep.json")
 
 
-@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.fixture(params=SIGNALS)
 def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
-    """A signal, to which the process that it stopped is deaf; not so these tests."""
-    before = signal.getsignal(request.param)
+    """A signal; the process that it stopped is deaf to all of them, not so these tests and what they start."""
+    before = {each: signal.getsignal(each) for each in (*SIGNALS, signal.SIGCHLD)}
     yield request.param
-    signal.signal(request.param, before)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def test_a_stopped_sweep_says_75_and_goes_on_with_the_same_trial(
