@@ -8,9 +8,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Sequence
 from multiprocessing.connection import wait
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import RLock
@@ -30,8 +32,18 @@ class Blow(NamedTuple):
     seconds: float | None = None
 
 
+def begin() -> None:
+    """Start the server, if it is not at work. The path of its socket must be short, and TMPDIR may be long."""
+    before, tempfile.tempdir = tempfile.tempdir, "/tmp"
+    try:
+        ensure_running()
+    finally:
+        tempfile.tempdir = before
+
+
 def warm() -> None:
     """Wait until the server has imported everything, so that what follows can be timed."""
+    begin()
     nothing = server.Process(target=int)
     nothing.start()
     nothing.join()
@@ -52,6 +64,7 @@ def launch(args: Sequence[str], count: int, said: Path, blow: Blow | None = None
     places = [common | {"RANK": str(number), "LOCAL_RANK": str(number)} for number in range(count)]
     ranks = [server.Process(target=run, args=(place, args, said)) for place in places]
     end = time.monotonic() + limit
+    begin()
     try:
         for rank in ranks:
             rank.start()

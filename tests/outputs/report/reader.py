@@ -27,7 +27,8 @@ def chromium() -> Iterator[Any]:
     """The browser of the system, driven by playwright."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=root)
+        short = {**os.environ, "TMPDIR": "/tmp"}  # it opens a socket there, whose path must not be long
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=root, env=short)
         yield opened
         opened.close()
 
