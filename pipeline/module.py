@@ -2,6 +2,7 @@
 
 import gc
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from metrics.base import Evidence
 from metrics.words import Tagger, words_of
 from pipeline.answers import Given
 from pipeline.cache import Cache
-from pipeline.explainers.base import Explainer
+from pipeline.explainers.base import Explainer, checked
 from pipeline.models.base import VLM
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.passes import Passes
@@ -150,7 +151,7 @@ class ExplainModule(LightningModule):
             if self.stop.received is not None:  # it may have ended a loader worker, which is told here and now
                 raise
             kind = type(error).__name__
-            reason = f"{kind}: {error}"
+            reason = ": ".join([kind, *getattr(error, "__notes__", ()), str(error)])
         # outside of `except`: the error held every frame, and with them all tensors, of the batch that failed
         release()
         if len(sound) == 1:
@@ -168,9 +169,9 @@ class ExplainModule(LightningModule):
         passes = Passes(self.vlm, queries, answers, traces)
         explained: list[dict[str, Explanation]] = [{} for _ in batch]
         for name, explainer in self.explainers.items():
-            with clock(f"explain/{name}"):
+            with clock(f"explain/{name}"), naming(name):
                 for found, query, answer in zip(explained, queries, answers, strict=True):
-                    found[name] = explainer.explain(passes, query, answer)
+                    found[name] = checked(explainer.explain(passes, query, answer), query, answer)
         for sample, query, answer, found in zip(batch, queries, answers, explained, strict=True):
             own = Clock(1)
             with own("finish"):
@@ -192,7 +193,8 @@ class ExplainModule(LightningModule):
     def finished(self, name: str, explanation: Explanation) -> np.ndarray:
         """The explanation's maps as uint8, completed as the explainer declares."""
         explainer = self.explainers[name]
-        maps = finish(explanation, explainer.rank_filter, explainer.normalise, explainer.floor)
+        with naming(name):
+            maps = finish(explanation, explainer.rank_filter, explainer.normalise, explainer.floor)
         return maps.cpu().numpy()
 
     def row(self, sample: Sample, query: Query, answer: Answer, finished: Mapping[str, np.ndarray]) -> Row:
@@ -242,6 +244,19 @@ class ExplainModule(LightningModule):
         if self.save_maps != "none":
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
             maps.save(self.run_dir / "maps" / f"{sample.index:08d}.npz", raw if self.save_maps == "raw" else finished)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """An error inside is noted as that of the explainer `name`, with file and line of the innermost method of one."""
+    try:
+        yield
+    except Exception as error:
+        frames = traceback.walk_tb(error.__traceback__)
+        own = [(frame, line) for frame, line in frames if isinstance(frame.f_locals.get("self"), Explainer)]
+        place = "".join(f" ({Path(frame.f_code.co_filename).name}:{line})" for frame, line in own[-1:])
+        error.add_note(name + place)
+        raise
 
 
 def release() -> None:

@@ -1,7 +1,9 @@
 """From samples to rows: a view never changes a result, and what has no ground truth has no scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +11,14 @@ import torch
 from datamodules.sample import Sample
 from metrics.base import Sum
 from metrics.words import tagger
+from pipeline.explainers.base import Explainer, Passes
 from pipeline.explainers.cam import CAM
+from pipeline.explainers.msea import MSEA
 from pipeline.models.qwen2_vl import Qwen2VL
 from pipeline.module import ExplainModule, Given
 from pipeline.outputs.records import Row, decode, encode
 from pipeline.outputs.summary import summarise
+from pipeline.types import Answer, Explanation, Query
 from tests import tiny
 from tests.metrics.scenes import rle, square
 
@@ -23,8 +28,9 @@ def vlm(tmp_path_factory: pytest.TempPathFactory) -> Qwen2VL:
     return tiny.qwen2_vl(tmp_path_factory.mktemp("tiny"))
 
 
-def module(vlm: Qwen2VL, run_dir: Path, given: Given | None = None) -> ExplainModule:
-    return ExplainModule(vlm, {"cam": CAM()}, run_dir=run_dir, tagger=tagger("hanta"), given=given, figures=2, panels=2)
+def module(vlm: Qwen2VL, run_dir: Path, given: Given | None = None, **others: Explainer) -> ExplainModule:
+    explainers = {"cam": CAM(), **others}
+    return ExplainModule(vlm, explainers, run_dir=run_dir, tagger=tagger("hanta"), given=given, figures=2, panels=2)
 
 
 def samples() -> list[Sample]:
@@ -137,3 +143,62 @@ def test_an_empty_answer_is_scored_with_rouge_0_and_no_entries(vlm: Qwen2VL, tmp
     assert found["samples"]["scored"] == 1
     assert found["captions"]["rouge_l"]["value"] == 0
     assert found["explainers"]["cam"]["corrected"]["obj_iou"] == {"value": None, "low": None, "high": None, "count": 0}
+
+
+class Own(Explainer):
+    """CAM, spoilt."""
+
+    def __init__(self, spoil: Callable[[Explanation], object]) -> None:
+        self.spoil = spoil
+
+    def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
+        return self.spoil(CAM().explain(passes, query, answer))  # type: ignore[return-value]
+
+
+def other(**tensors: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Explanation], Explanation]:
+    """What changes tensors of an explanation behind the back of the shapes that tests check."""
+
+    def spoil(explanation: Explanation) -> Explanation:
+        changed = copy(explanation)
+        for name, change in tensors.items():
+            object.__setattr__(changed, name, change(getattr(explanation, name)))
+        return changed
+
+    return spoil
+
+
+def bug(_: Explanation) -> Any:
+    raise KeyError("my own bug")
+
+
+SPOILT = {
+    "not folded": (other(maps=lambda m: m.flatten(1)), "ValueError: own: maps of shape (8, 20), expected (8, 4, 5)"),
+    "transposed": (other(maps=lambda m: m.mT), "ValueError: own: maps of shape (8, 5, 4), expected (8, 4, 5)"),
+    "a row short": (other(maps=lambda m: m[:, 1:]), "ValueError: own: maps of shape (8, 3, 5), expected (8, 4, 5)"),
+    "a token short": (other(maps=lambda m: m[1:]), "ValueError: own: maps of shape (7, 4, 5), expected (8, 4, 5)"),
+    "one score": (other(scores=lambda s: s[:1]), "ValueError: own: scores of shape (1, 16), expected (8, 16)"),
+    "flat scores": (other(scores=lambda s: s[:, 0]), "ValueError: own: scores of shape (8,), expected (8, 0)"),
+    "one mask": (other(valid=lambda v: v[:1]), "ValueError: own: valid of shape (1, 16), expected (8, 16)"),
+    "not finite": (other(maps=lambda m: m * torch.nan), "ValueError: own: a map or a text score is not finite"),
+    "nothing": (lambda _: None, "TypeError: own: explain returned NoneType, expected Explanation"),
+    "a bug": (bug, "KeyError: own (test_module.py:{line}): 'my own bug'"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "said"), SPOILT.values(), ids=SPOILT)
+def test_what_an_explainer_does_wrong_is_told_with_its_name(
+    vlm: Qwen2VL, tmp_path: Path, spoil: Callable[[Explanation], object], said: str
+) -> None:
+    said = said.format(line=Own.explain.__code__.co_firstlineno + 1)
+    rows = module(vlm, tmp_path, own=Own(spoil)).rows(samples())
+    assert [row.error for row in rows] == [said] * 2
+    assert not any(row.explainers for row in rows), "that of cam neither"
+    kind = said.partition(":")[0]
+    assert summarise({row.key: row for row in rows}, ["known", "unknown"], ["own"], "hanta")["quarantine"] == {kind: 2}
+
+
+def test_msea_does_not_stretch_maps_of_another_grid(vlm: Qwen2VL, tmp_path: Path) -> None:
+    several = MSEA(base=Own(other(maps=lambda maps: maps[:, 1:])), scales=[1.0])
+    row, _ = module(vlm, tmp_path, several=several).rows(samples())
+    assert str(row.error).startswith("ValueError: several (msea.py:")
+    assert str(row.error).endswith("): maps of shape (8, 3, 5), expected (8, 4, 5)")

@@ -81,6 +81,23 @@ class Explainer(ABC):
         """Explain every token of `answer`: maps `answer x rows x cols` on the grid of `query`, fp32, detached."""
 
 
+def checked(found: Any, query: Query, answer: Answer) -> Explanation:
+    """What `explain` returned. TypeError or ValueError where that is no explanation of `answer` on the grid of `query`;
+    shapes that broadcast would be scored without a word."""
+    if not isinstance(found, Explanation):
+        raise TypeError(f"explain returned {type(found).__name__}, expected Explanation")
+    tokens, shape = len(answer.ids), tuple(found.scores.shape)
+    expected = {
+        "maps": (tokens, query.layout.rows, query.layout.cols),
+        "scores": (tokens, *(shape[1:2] or (0,))),
+        "valid": shape,
+    }
+    for name, wanted in expected.items():
+        if (given := tuple(getattr(found, name).shape)) != wanted:
+            raise ValueError(f"{name} of shape {given}, expected {wanted}")
+    return found
+
+
 def one_of(name: str, value: str, options: Any) -> None:
     """Raises ValueError where `value` of the parameter `name` is not of the Literal `options`."""
     if value not in get_args(options):

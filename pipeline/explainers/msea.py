@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeline.explainers.base import Explainer, Passes, one_of
+from pipeline.explainers.base import Explainer, Passes, checked, one_of
 from pipeline.ops.maps import Fuse, fuse
 from pipeline.types import Answer, Explanation, Extent, Query
 
@@ -45,10 +45,11 @@ class MSEA(Explainer):
 
     @torch.no_grad()
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
-        layout, found = query.layout, {1.0: self.base.explain(passes, query, answer)}
+        layout, found = query.layout, {1.0: checked(self.base.explain(passes, query, answer), query, answer)}
         for scale in self.fused:
             if scale not in found:
-                found[scale] = self.base.explain(*passes.at(query, scale), answer)
+                seen, shown = passes.at(query, scale)
+                found[scale] = checked(self.base.explain(seen, shown, answer), shown, answer)
         one = found[1.0]
         maps = fuse([found[scale].maps for scale in self.fused], layout.rows, layout.cols, self.fuse)
         return Explanation(maps, one.scores, one.valid, one.notes)
