@@ -53,16 +53,17 @@ def main(args: Sequence[str] | None = None) -> int:
         fail(str(error))
     except OSError as error:  # what cannot be read leaves its record out, so this is the folder that is written
         fail(f"--out: {options.out}: {error.strerror or error}; mend it, and the same command continues")
-    bad = len(tally.left_out)
-    print(f"{tally.counts['samples']} samples of {source.name} in {options.out}; {bad} records left out")
-    if source.expected not in (None, tally.counts["samples"]):
-        print(f"note: the protocol's split of {source.name} has {source.expected} samples")
+    bad, good = len(tally.left_out), tally.counts["samples"]
     for line in tally.left_out[:5]:
         sys.stderr.write(f"left out: {printable(line['record'])}: {line['reason']}\n")
     if bad > options.max_left_out:
         where = options.out / LEFT_OUT
-        sys.stderr.write(f"{bad} records left out, --max_left_out is {options.max_left_out}; all stand in {where}\n")
+        why = f"{bad} of {good + bad} records left out, --max_left_out is {options.max_left_out}; all stand in {where}"
+        sys.stderr.write(f"no dataset was made: {why}\n")
         return TOO_MANY_LEFT_OUT
+    print(f"{good} samples of {source.name} in {options.out}; {bad} records left out")
+    if source.expected not in (None, good):
+        print(f"note: the protocol's split of {source.name} has {source.expected} samples")
     return 0
 
 

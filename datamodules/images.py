@@ -1,5 +1,6 @@
 """Pictures of one's own, without ground truth: captions and maps, but no scores."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from os.path import commonpath, normpath
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.utilities import rank_zero_warn
 from PIL.Image import Image
 
 from datamodules.base import Reader, SampleDataModule
@@ -35,9 +37,9 @@ class File:
 class ImagesDataModule(SampleDataModule):
     """Any pictures: a folder, a file, a pattern such as `photos/**/*.jpg`, or a list of these.
 
-    Of a folder the files ending in jpg, jpeg, png or webp are taken, of a pattern all files; one that is no picture is
-    quarantined. Keys are made of the files' names. A picture is turned as its EXIF orientation asks, since there are no
-    masks that must fit.
+    Of a folder the files ending in jpg, jpeg, png or webp are taken, and a warning counts what else lies there; of a
+    pattern all files. One that is no picture, or a link to nothing, is quarantined. Keys are made of the files' names.
+    A picture is turned as its EXIF orientation asks, since there are no masks that must fit.
 
     Args:
         paths: where the pictures are.
@@ -87,12 +89,12 @@ def find(paths: Sequence[str]) -> list[File]:
     for text in paths:
         path = Path(text).expanduser()
         if path.is_dir():
-            new = [file for file in path.iterdir() if file.suffix[1:].lower() in IMAGE_FORMATS]
+            new = pictures(path)
         else:
             new = [path] if path.is_file() else [Path(name) for name in glob(str(path), recursive=True)]
-        new = [file for file in new if file.is_file()]
+        new = [file for file in new if file.is_file() or not file.exists()]  # a link to nothing is quarantined
         if not new:
-            raise ValueError(f"paths: there is no picture in {text!r}")
+            raise ValueError(f"paths: there is no picture in {text!r}{deeper(path)}")
         found.update(_straight(file) for file in new)
     root = commonpath([file.parent for file in found]) if found else ""
     names = {file.relative_to(root).as_posix(): file for file in found}
@@ -101,6 +103,31 @@ def find(paths: Sequence[str]) -> list[File]:
     ordered = sorted(names)
     made = zip(keys(ordered, ascii=False), ordered, strict=True)
     return [File(key, name, names[name], _digest(names[name])) for key, name in made]
+
+
+def pictures(folder: Path) -> list[Path]:
+    """What ends like a picture there; a warning counts the rest, but for hidden files."""
+    rest: Counter[str] = Counter()
+    found = []
+    for path in folder.iterdir():
+        if path.is_dir():
+            rest["folders"] += 1
+        elif path.suffix[1:].lower() in IMAGE_FORMATS:
+            found.append(path)
+        elif path.name[0] != ".":
+            rest[f"*{path.suffix}"] += 1
+    if found and rest:
+        listed = printable(", ".join(f"{kind} ({count})" for kind, count in sorted(rest.items())))
+        rank_zero_warn(f"paths: not taken of {str(folder)!r}: {listed}; '{folder}/**/*' takes all files")
+    return found
+
+
+def deeper(folder: Path) -> str:
+    """What to say of a folder that has folders, or is none."""
+    if not folder.is_dir():
+        return "; it is neither a file nor a folder, and as a pattern it matches none"
+    below = any(path.is_dir() for path in folder.iterdir())
+    return f" itself; its folders are looked into by the pattern '{folder}/**/*'" if below else ""
 
 
 def _straight(path: Path) -> Path:
@@ -135,6 +162,8 @@ def read(files: Sequence[File], indices: Sequence[int], *, prompt: str, max_pixe
 
 def picture(file: File, max_pixels: int) -> tuple[Image, dict[str, Any]]:
     """A file's picture, turned as it asks, and what its header says."""
+    if not file.path.exists():
+        raise ValueError("the file is gone, or a link to nothing")
     with open(file.path, "rb") as opened:
         data = opened.read(MAX_MEMBER + 1)
     if len(data) > MAX_MEMBER:

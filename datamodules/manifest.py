@@ -104,6 +104,8 @@ class Manifest:
             return manifest
         except FileNotFoundError as error:
             raise ManifestError(f"{path}: there is no such manifest") from error
+        except IsADirectoryError as error:
+            raise ManifestError(f"{path} is a folder; name the {FILE} in it") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ManifestError(f"{path}: {reason}") from error

@@ -78,7 +78,7 @@ def _open(data: bytes, formats: Collection[str], max_pixels: int) -> ImageFile.I
     except UnidentifiedImageError as error:
         raise ValueError(f"no readable {' or '.join(sorted(formats))} image") from error
     if image.width * image.height > max_pixels:
-        raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels}")
+        raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels} (max_pixels)")
     return image
 
 

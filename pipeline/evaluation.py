@@ -134,8 +134,9 @@ class Evaluation:
             fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump())
         except ValueError as error:
             fail(error)
-        except (FileExistsError, NotADirectoryError):
-            fail(f"--run_dir: {self.run_dir} cannot be a folder, a file is in its way; choose another")
+        except (FileExistsError, FileNotFoundError, NotADirectoryError):
+            why = "a file is in its way, or none can be made there"
+            fail(f"--run_dir: {self.run_dir} cannot be a folder: {why}; choose another")
 
     def predict(self, stop: Stop) -> dict[str, Any]:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""

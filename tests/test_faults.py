@@ -125,10 +125,10 @@ def test_pictures_that_the_machine_cannot_read_end_the_run_before_it_begins(
 
 def test_a_file_in_the_way_of_the_run_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "taken").write_text("mine")
-    for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "below", Path("/proc/below")):
         status, said = run(capsys, folder)
         assert status == 2
-        assert f"--run_dir: {folder} cannot be a folder, a file is in its way; choose another" in said
+        assert f"--run_dir: {folder} cannot be a folder: a file is in its way, or none can be made there" in said
     assert (tmp_path / "taken").read_text() == "mine"
 
 

@@ -16,6 +16,7 @@ from metrics.base import Evidence, Sum, gather
 from metrics.classes import Sums
 from metrics.pixels import Maps, decode
 from metrics.words import Tagger, Word, tagger, words_of
+from pipeline.outputs import fingerprint
 from pipeline.outputs.records import read_rows
 
 
@@ -48,9 +49,16 @@ def main(args: Sequence[str] | None = None) -> int:
     """Print the figure and its interval for every explainer of a run."""
     parser = argparse.ArgumentParser(prog="python -m docs.examples.energy", description=__doc__)
     parser.add_argument("run_dir", type=Path)
-    folder = parser.parse_args(args).run_dir
-    rows = sorted((row for row in read_rows(folder).values() if row.answer), key=lambda row: row.index)
-    reader, words = DemoDataModule().reader, tagger("hanta")
+    folder, data = parser.parse_args(args).run_dir, DemoDataModule()
+    try:
+        if fingerprint.read(folder)["manifest"] != data.digest:
+            parser.error(f"{folder} is no run on the demo's scenes")
+        rows = sorted((row for row in read_rows(folder).values() if row.answer), key=lambda row: row.index)
+    except ValueError as error:
+        parser.error(str(error))
+    if not (folder / "maps").is_dir():
+        parser.error(f"{folder} holds no maps; --save_maps uint8 keeps them")
+    reader, words = data.reader, tagger("hanta")
     found: dict[str, list[Sum]] = {}
     for row, sample in zip(rows, reader([row.index for row in rows]), strict=True):
         assert row.answer is not None

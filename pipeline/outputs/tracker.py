@@ -194,11 +194,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--group", help="model and dataset, by which runs are compared")
     parser.add_argument("--online", action="store_true", help="send it now; otherwise `wandb sync` can later")
     given = parser.parse_args(arguments)
+    if not (given.run_dir / "summary.json").is_file():
+        parser.error(f"{given.run_dir}: no finished run lies there (summary.json)")
     mode: Mode = "online" if given.online else "offline"
     failed = publish(given.run_dir, given.project, given.entity, mode, given.group)
     if failed:
         print(printable(failed), file=sys.stderr)
-    return 1 if failed else 0
+        return 1
+    kept = given.run_dir / "wandb"
+    print("published" if given.online else printable(f"kept in {kept}; to send it: wandb sync {kept}/offline-run-*"))
+    return 0
 
 
 if __name__ == "__main__":

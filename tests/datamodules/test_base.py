@@ -91,7 +91,7 @@ def test_batches_stay_as_they_are(manifest: str) -> None:
 
 def test_a_small_image_bound_reaches_the_samples(manifest: str) -> None:
     (batch,) = ShardDataModule(manifest, limit=2, max_pixels=17 * 12).predict_dataloader()
-    assert [sample.error for sample in batch] == [None, "toy-00000.tar: 0001: 17 x 13 pixels exceed 204"]
+    assert [sample.error for sample in batch] == [None, "toy-00000.tar: 0001: 17 x 13 pixels exceed 204 (max_pixels)"]
 
 
 @pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"limit": 0}, {"num_workers": -1}, {"max_pixels": 0}])
@@ -101,6 +101,8 @@ def test_nonsense_is_refused(manifest: str, wrong: dict[str, Any]) -> None:
 
 
 def test_an_absent_dataset_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"is a folder; name the manifest\.json in it"):
+        ShardDataModule(str(tmp_path))
     with pytest.raises(ManifestError, match="no such manifest"):
         ShardDataModule(str(tmp_path / "manifest.json"))
 

@@ -124,8 +124,7 @@ def test_a_picture_that_changes_meanwhile_is_quarantined(folder: Path) -> None:
     (folder / "x.y.png").unlink()
     errors = [sample.error for sample in samples(data)]
     assert errors[0] == "a.jpg: the file has changed since the run began"
-    assert errors[1] is not None
-    assert errors[1].startswith("x.y.png: FileNotFoundError")
+    assert errors[1] == "x.y.png: the file is gone, or a link to nothing"
     assert errors[2] is None
 
 
@@ -134,7 +133,7 @@ def test_pictures_that_are_too_large_are_refused(folder: Path) -> None:
     found = {sample.key: sample.error for sample in samples(ImagesDataModule(str(folder), max_pixels=1999))}
     assert (folder / "bomb.png").stat().st_size < 10_000
     assert found.pop("bomb", "") is not None
-    assert found["z"] == "z.png: 50 x 40 pixels exceed 1999"
+    assert found["z"] == "z.png: 50 x 40 pixels exceed 1999 (max_pixels)"
 
 
 def test_errors_are_printable_whatever_a_file_is_called(folder: Path) -> None:
@@ -162,6 +161,27 @@ def test_nothing_is_refused(folder: Path, paths: Any) -> None:
     paths = [str(folder) if path == "PHOTOS" else path for path in paths] if isinstance(paths, list) else paths
     with pytest.raises(ValueError, match=r"^paths: "):
         ImagesDataModule(paths)
+
+
+def test_what_a_folder_holds_besides_pictures_is_counted(folder: Path) -> None:
+    for name in ("more/one.jpg", "two.GIF", "three.gif", ".hidden"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    with pytest.warns(UserWarning, match=r"\*\.GIF \(1\), \*\.gif \(1\), \*\.txt \(1\), folders \(1\); '.*/\*\*/\*'"):
+        found = {sample.key: sample for sample in samples(ImagesDataModule(str(folder)))}
+    assert len(found) == 11, "the link to nothing is quarantined; a pipe is no file"
+    assert found["gone"].error == "gone.jpg: the file is gone, or a link to nothing"
+    assert len(ImagesDataModule(f"{folder}/**/*").files) == 15
+
+
+def test_a_folder_of_folders_says_how_they_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    with pytest.raises(ValueError, match=r"no picture in '.*' itself; its folders are looked into by .*/\*\*/\*'"):
+        ImagesDataModule(str(tmp_path))
+    with pytest.raises(ValueError, match="neither a file nor a folder"):
+        ImagesDataModule(str(tmp_path / "nowhere"))
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The worked examples of the guide: their own tests, the contract, and a run with both."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,8 @@ def test_both_work_on_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == ["cam", "contrast"]
     assert all(0 < float(line[1]) < 1 for line in lines)
+    shutil.rmtree(tmp_path / "run" / "maps")
+    for folder, why in ((tmp_path, "is not the folder of a run"), (tmp_path / "run", "--save_maps uint8 keeps them")):
+        with pytest.raises(SystemExit, match="2"):
+            energy.main([str(folder)])
+        assert why in capsys.readouterr().err

@@ -132,7 +132,12 @@ def test_the_command_publishes_later_in_the_folder_name_as_group(run_dir: Path, 
     assert tracker.main([str(run_dir), "--project", "p"]) == 0
     assert len(runs(run_dir)) == 3
     assert json.loads((run_dir / "wandb.json").read_text())["group"] == "demo-run"
-    assert tracker.main([str(run_dir / "nowhere")]) == 1
+    assert f"wandb sync {run_dir}/wandb/offline-run-*" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        tracker.main([str(run_dir / "nowhere")])
+    assert "nowhere: no finished run lies there" in capsys.readouterr().err
+    (run_dir / "summary.json").write_text("{")
+    assert tracker.main([str(run_dir)]) == 1
     assert "not published" in capsys.readouterr().err
 
 
