@@ -1,7 +1,8 @@
 """The table at the end of a run: percent with 95 % intervals, differences, the paper's figures where it has some."""
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,8 +17,11 @@ COLUMNS = {"f1_iou": "F1-IoU", "obj_iou": "Obj-IoU", "func_iou": "Func-IoU", "pu
     "pointing": "Pointing"
 }
 ABSENT = "–"
+PAIRED = ("f1_iou", "obj_iou", "func_iou")
 WIDTH, PAIRS = 100, 6
 """Columns where there is no terminal; of more pairs than this only those with the best explainer are shown."""
+NAME = 16
+"""Columns in which a name that is longer, folded, can still be read."""
 
 Figures = Mapping[str, Mapping[str, Any]]
 
@@ -38,9 +42,11 @@ def show(
     for kind, count in summary["redone"].items():
         console.print(f"{count} samples redone in smaller batches after {kind}", style="bold", markup=False)
     for profile in ("corrected", "reference") if beside else ("corrected",):
-        console.print(_figures(summary, profile, beside, whose))
+        forms = (_figures(summary, profile, beside, whose, metrics) for metrics in _fewer(tuple(COLUMNS)))
+        console.print(_fitting(console, forms))
     if summary["differences"]:
-        console.print(_differences(summary, "corrected"))
+        narrow = (_differences(summary, "corrected", metrics, "\n") for metrics in _fewer(PAIRED))
+        console.print(_fitting(console, [_differences(summary, "corrected", PAIRED, " "), *narrow]))
     captions = [f"{name} {_percent(figure['value'])}" for name, figure in summary["captions"].items()]
     if captions:
         console.print(Text("captions: " + " · ".join(captions)))
@@ -55,40 +61,69 @@ def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20,
     print(*lines, sep="\n", file=file)
 
 
-def _figures(summary: Mapping[str, Any], profile: str, beside: Mapping[str, Mapping[str, float]], whose: str) -> Table:
+def _fewer(metrics: Sequence[str]) -> list[Sequence[str]]:
+    """All of them, then without the last one, and so on down to the first."""
+    return [metrics[:count] for count in range(len(metrics), 0, -1)]
+
+
+def _fitting(console: Console, forms: Iterable[Table]) -> Table:
+    """The first that is no wider than the console, else the last."""
+    for form in forms:
+        if 1 + sum(3 + (column.min_width or 0) for column in form.columns) <= console.width:  # with lines and margins
+            break
+    return form
+
+
+def _table(
+    title: str, first: str, note: str, rows: Mapping[str, Sequence[Text]], metrics: Sequence[str], among: Sequence[str]
+) -> Table:
+    """Figures are not folded, long names are; the note says which metrics are left out."""
+    absent = ", ".join(COLUMNS[metric] for metric in among if metric not in metrics)
+    note += f"; on a wider terminal also {absent}" if absent else ""
+    table = Table(title=title, caption=note, title_justify="left", caption_justify="left")
+    named = max(len(word) for name in (first, *rows) for word in name.split())
+    table.add_column(first, overflow="fold", min_width=min(NAME, named))
+    for place, metric in enumerate(metrics):
+        texts = (COLUMNS[metric], *(cells[place].plain for cells in rows.values()))
+        width = max(len(line) for text in texts for line in text.split("\n"))
+        table.add_column(COLUMNS[metric], justify="right", no_wrap=True, min_width=width)
+    for name, cells in rows.items():
+        table.add_row(Text(name), *cells, end_section=any("\n" in cell.plain for cell in cells))
+    return table
+
+
+def _figures(
+    summary: Mapping[str, Any],
+    profile: str,
+    beside: Mapping[str, Mapping[str, float]],
+    whose: str,
+    metrics: Sequence[str],
+) -> Table:
     """A row per explainer; the interval below each figure, the published figure below that."""
     by_name: dict[str, Figures] = {name: of[profile] for name, of in summary["explainers"].items()}
     note = "in percent, below it the 95 % interval over images; * best"
     note += f"; paper: as published{whose}, scored by the public code (profile reference)" if beside else ""
-    table = Table(title=f"Profile {profile}", caption=note, title_justify="left", caption_justify="left")
-    table.add_column("Explainer", overflow="fold")
-    for title in COLUMNS.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    leaders = {metric: best(by_name, metric) for metric in COLUMNS}
-    for name, figures in by_name.items():
-        cells = [_cell(figures[m], beside.get(name, {}).get(m), name in leaders[m]) for m in COLUMNS]
-        table.add_row(Text(name), *cells, end_section=True)
-    return table
+    leaders = {metric: best(by_name, metric) for metric in metrics}
+    rows = {
+        name: [_cell(figures[m], beside.get(name, {}).get(m), name in leaders[m]) for m in metrics]
+        for name, figures in by_name.items()
+    }
+    return _table(f"Profile {profile}", "Explainer", note, rows, metrics, tuple(COLUMNS))
 
 
-def _differences(summary: Mapping[str, Any], profile: str) -> Table:
-    """A row per pair, the first minus the second on the same images; bold where the interval leaves out zero."""
+def _differences(summary: Mapping[str, Any], profile: str, metrics: Sequence[str], between: str) -> Table:
+    """A row per pair, the first minus the second on the same images. between: what parts a difference from its
+    interval, a space or the end of the line."""
     pairs = summary["differences"]
     if len(pairs) > PAIRS:
         leaders = best({name: of[profile] for name, of in summary["explainers"].items()}, "f1_iou")
         pairs = {pair: of for pair, of in pairs.items() if set(pair.split("-")) & leaders}
-    table = Table(title=f"Paired differences, profile {profile}", title_justify="left")
-    table.caption, table.caption_justify = (
-        "percentage points on the same images, 95 % interval; ! leaves out zero",
-        "left",
-    )
-    table.add_column("Difference", overflow="fold")
-    metrics = [metric for metric in COLUMNS if metric in ("f1_iou", "obj_iou", "func_iou")]
-    for metric in metrics:
-        table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
-    for pair, of in pairs.items():
-        table.add_row(Text(pair.replace("-", " - ")), *(_difference(of[profile][metric]) for metric in metrics))
-    return table
+    note = "percentage points on the same images, 95 % interval; ! leaves out zero"
+    rows = {
+        pair.replace("-", " - "): [_difference(of[profile][metric], between) for metric in metrics]
+        for pair, of in pairs.items()
+    }
+    return _table(f"Paired differences, profile {profile}", "Difference", note, rows, metrics, PAIRED)
 
 
 def _cell(figure: Mapping[str, Any], paper: float | None, best: bool) -> Text:
@@ -100,12 +135,28 @@ def _cell(figure: Mapping[str, Any], paper: float | None, best: bool) -> Text:
     return cell
 
 
-def _difference(figure: Mapping[str, Any]) -> Text:
+def _difference(figure: Mapping[str, Any], between: str = " ") -> Text:
     if figure["value"] is None or figure["low"] is None:
         return Text(ABSENT)
-    value, low, high = (100 * figure[part] for part in ("value", "low", "high"))
-    clear = low > 0 or high < 0
-    return Text(f"{value:+z.2f} [{low:+z.1f}, {high:+z.1f}]{'!' if clear else ' '}", style="bold" if clear else "")
+    value, low, high = signed(figure["value"], 2), signed(figure["low"]), signed(figure["high"])
+    mark = clear(figure)
+    return Text(f"{value}{between}[{low}, {high}]{'!' if mark else ' '}", style="bold" if mark else "")
+
+
+def clear(figure: Mapping[str, Any]) -> bool:
+    """Whether the interval of a difference leaves out zero; `signed` then gives both ends the same sign."""
+    return bool(figure["low"] is not None and (figure["low"] > 0 or figure["high"] < 0))
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference in percentage points. What is not zero has its sign: with two digits where fewer show zeros, as
+    `+<0.01` where these do too."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    shown = [f"{100 * value:+.{places}f}" for places in (digits, 2)]
+    if value == 0:
+        return shown[0].lstrip("+-")
+    return next((text for text in shown if float(text)), "+<0.01" if value > 0 else "-<0.01")
 
 
 def best(by_name: Mapping[str, Figures], metric: str) -> set[str]:

@@ -1,6 +1,7 @@
 """The table is readable anywhere and shows the paper's figures where they belong."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pipeline.outputs.published import beside, published
 from pipeline.outputs.records import Row
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import _difference, captions, show
+from pipeline.outputs.table import COLUMNS, _difference, captions, clear, show, signed
 from tests.outputs.made import EXPLAINERS, rows
 
 ROWS = rows()
@@ -71,27 +72,94 @@ def test_the_public_tam_code_stands_beside_the_published_tam():
     assert "paper 39.10" in shown("qwen2_vl_2b", "coco_caption", summary)
 
 
-def test_what_rounds_to_zero_is_not_below_it():
-    shown = _difference({"value": -1e-6, "low": -2e-4, "high": 1e-4})
-    assert shown.plain == "+0.00 [+0.0, +0.0] "
+@pytest.mark.parametrize(
+    ("value", "digits", "told"),
+    [
+        (0.0123, 1, "+1.2"),
+        (-0.0123, 2, "-1.23"),
+        (0.0004, 1, "+0.04"),
+        (-0.0004, 1, "-0.04"),
+        (-0.0006, 1, "-0.1"),
+        (-4e-5, 1, "-<0.01"),
+        (4e-5, 2, "+<0.01"),
+        (0.0, 1, "0.0"),
+        (-0.0, 2, "0.00"),
+        (None, 1, "–"),
+        (float("nan"), 1, "–"),
+    ],
+)
+def test_a_difference_that_is_not_zero_shows_its_sign(value: float | None, digits: int, told: str):
+    assert signed(value, digits) == told
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-0.051, -0.0003, "-2.54 [-5.1, -0.03]!"),
+        (-0.083, 0.0003, "-2.54 [-8.3, +0.03] "),
+        (-0.083, -2e-6, "-2.54 [-8.3, -<0.01]!"),
+        (-0.083, 0.0, "-2.54 [-8.3, 0.0] "),
+        (0.0001, 0.2, "-2.54 [+0.01, +20.0]!"),
+    ],
+)
+def test_an_interval_that_leaves_out_zero_shows_it(low: float, high: float, told: str):
+    figure = {"value": -0.0254, "low": low, "high": high}
+    assert _difference(figure).plain == told
+    assert clear(figure) is told.endswith("!")
+    assert not clear({"value": None, "low": None, "high": None})
 
 
 def test_absent_figures_are_dashes():
     assert "–" in shown("demo", "demo", summarise({}, [], ["cam", "tam"], "hanta"))
 
 
-def test_many_explainers_show_only_the_pairs_with_the_best():
+def of_twelve() -> dict[str, object]:
+    """A summary of twelve explainers, of which `attention_rollout` is the best."""
     made = {key: row for key, row in ROWS.items() if row.error is None}
     figures = {name: SUMMARY["explainers"][name]["corrected"]["f1_iou"]["value"] for name in ("cam", "tam")}
     worse, better = sorted(figures, key=lambda name: figures[name])
-    names = [f"e{at}" for at in range(12)]
+    names = [*(f"e{at}" for at in range(10)), "grad_cam_pp", "attention_rollout"]
     for key, row in made.items():
-        explainers = dict.fromkeys(names, row.explainers[worse]) | {"e7": row.explainers[better]}
+        explainers = dict.fromkeys(names, row.explainers[worse]) | {"attention_rollout": row.explainers[better]}
         made[key] = replace(row, explainers=explainers)
-    text = shown("demo", "demo", summarise(made, list(made), names, "hanta"))
-    pairs = [line for line in text.splitlines() if " - " in line]
+    return summarise(made, list(made), names, "hanta")
+
+
+def test_many_explainers_show_only_the_pairs_with_the_best():
+    pairs = [line for line in shown("demo", "demo", of_twelve()).splitlines() if " - " in line]
     assert len(pairs) == 11
-    assert all("e7" in line for line in pairs)
+
+
+class Terminal(io.StringIO):
+    """A file that rich takes for a terminal, of COLUMNS columns."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("many", [False, True])
+def test_on_a_narrow_terminal_no_figure_is_cut_and_no_name_is_a_column_of_letters(
+    width: int, many: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("LINES", "50")  # else a dumb terminal has 80 columns
+    file, summary = Terminal(), of_twelve() if many else SUMMARY
+    show(summary, "demo", "demo", None, file)
+    text = re.sub(r"\x1b\[[\d;]*m", "", file.getvalue())
+    lines, words = text.splitlines(), " ".join(text.split())
+    assert max(map(len, lines)) <= width
+    assert "…" not in text
+    for pair, of in summary["differences"].items():
+        if not many or "attention_rollout" in pair:
+            figure = of["corrected"]["f1_iou"]
+            assert f"[{signed(figure['low'])}, {signed(figure['high'])}]" in text
+    assert "┃ Explainer " in text
+    assert "┃ Difference " in text
+    assert len(lines) < (110 if many else 45)
+    absent = [title for title in COLUMNS.values() if title not in text.split("captions")[0]]
+    assert not absent, "what has no column is named below the table"
+    assert ("on a wider terminal also" in words) is (width < 80)
 
 
 def test_without_ground_truth_the_captions_are_shown_and_no_terminal_obeys_them():

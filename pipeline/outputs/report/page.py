@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import pipeline
+from pipeline.outputs import table
 from pipeline.outputs.report import breakdowns, compare, gallery, grids, plots, read, tables
 from pipeline.outputs.report.style import Plot
 from pipeline.outputs.report.verdict import verdict
@@ -91,7 +92,7 @@ def environment() -> Environment:
     figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, verdict)
     texts = (read.forms, tables.kept, tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
     made.filters |= {function.__name__: function for function in (*figures, *texts)}
-    made.tests["clear"] = tables.clear
+    made.tests["clear"] = table.clear
     made.globals |= {
         "profiles": PROFILES,
         "columns": tables.METRICS,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.outputs import fingerprint as fingerprints
+from pipeline.outputs import table
 from pipeline.outputs.report.compare import HEADLINE
 from pipeline.outputs.report.grids import Grid
 from pipeline.outputs.report.read import Entrant, Group, Run, differing, plain
@@ -111,11 +112,6 @@ def _shade(value: float | None, scale: tuple[float, float], note: str = "") -> S
     return Shade(value, min(LEVELS - 1, int(LEVELS * (value - low) / (high - low))) if high > low else 0, note)
 
 
-def clear(figure: Mapping[str, Any]) -> bool:
-    """Whether the interval of a difference leaves out zero."""
-    return bool(figure["low"] is not None and (figure["low"] > 0 or figure["high"] < 0))
-
-
 def facts(run: Run) -> list[tuple[str, str]]:
     """What was run, in the order in which one asks."""
     of, last = run.fingerprint, run.starts[-1]
@@ -190,12 +186,9 @@ def interval(figure: Mapping[str, Any]) -> str:
     return "" if figure["low"] is None else f"{percent(figure['low'])}–{percent(figure['high'])}"
 
 
-def signed(value: float | None, digits: int = 1) -> str:
-    """A difference in percentage points with its sign, a true minus where it is one; what rounds to zero has none."""
-    if value is None or math.isnan(value):
-        return ABSENT
-    points = round(100 * value, digits)
-    return f"{points:{'+' if points else 'z'}.{digits}f}".replace("-", "−")
+def signed(value: float | None) -> str:
+    """A difference as the terminal has it, with a true minus."""
+    return table.signed(value).replace("-", "−")
 
 
 def counts(runs: Sequence[Run]) -> str:
