@@ -6,8 +6,8 @@
 
 Exit status: 0 complete; 2 the command is wrong, or the checkpoint cannot be used; 3 samples are missing, or rows are
 not of this data; 4 more samples are quarantined than --max_bad; 5 the run folder cannot be written (full disk,
-read-only), or the machine fails to read data (stale mount); 75 stopped by SIGTERM or SIGUSR1 after the batch in hand:
-requeue, the same command resumes. With several processes the status of rank 0 counts.
+read-only), or the machine fails to read data (stale mount); 75 stopped by Ctrl-C, SIGTERM or SIGUSR1 after the batch
+in hand: the same command resumes; a second Ctrl-C ends it at once. With several processes the status of rank 0 counts.
 """
 
 import logging
@@ -16,11 +16,13 @@ import sys
 import warnings
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import stop
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the evaluation that `args` (default: the command line) describes; returns the exit status."""
+    from pipeline import cli
+
     job = cli.parse(sys.argv[1:] if args is None else args)
     os.environ["OMP_NUM_THREADS"] = str(job.config.threads)  # else Lightning divides the cores among its processes
     quieten()
@@ -46,4 +48,5 @@ def quieten() -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent))
+    stop.at_once("run_eval.py")
     sys.exit(main())

@@ -2,7 +2,6 @@
 
 import errno
 import platform
-import signal
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
@@ -31,7 +30,7 @@ from pipeline.outputs import kept, published, summary, table
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.remembered import Remembered
 from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, at_fault
-from pipeline.stop import Stop, Stopped
+from pipeline.stop import Stop, Stopped, stopped_by
 from pipeline.watch import Watch, check
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -84,8 +83,8 @@ class Evaluation:
     def run(self) -> int:
         """Score what is not scored yet, prove that nothing is missing, write the views. Returns the exit status."""
         launcher = self.trainer.strategy.launcher
-        forward = launcher.kill if launcher else lambda number: None
-        with Stop(forward, parent=launch.parent(self.trainer)) as stop:
+        forward, say = launcher.kill if launcher else nothing, tell if launch.leading() else nothing
+        with Stop(forward, say, parent=launch.parent(self.trainer)) as stop:
             try:
                 return self.through(stop)
             except (Stopped, Exception) as error:
@@ -111,13 +110,13 @@ class Evaluation:
             counted = self.predict(stop)
         return self.close(counted) if launch.leading() else 0
 
-    def stopped(self, number: signal.Signals) -> int:
+    def stopped(self, number: int) -> int:
         """The exit status after a signal; rank 0 first waits until the ranks that it started have written theirs."""
         for process in getattr(self.trainer.strategy.launcher, "procs", ()):
             process.wait()
         if not launch.leading():
             return 0  # that of rank 0 counts, and Lightning kills a rank 0 whose children end otherwise
-        tell(f"stopped by {number.name}; the same command resumes")
+        tell(stopped_by(number))
         return STOPPED
 
     def refused(self, error: CheckpointError) -> int:
@@ -240,6 +239,10 @@ class Evaluation:
 def tell(message: str) -> None:
     """One line to stderr."""
     sys.stderr.write(f"run_eval.py: {printable(message)}\n")
+
+
+def nothing(_: object) -> None:
+    """For those who have nobody to tell."""
 
 
 def named(keys: Sequence[str]) -> str:

@@ -2,14 +2,36 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 from pipeline.status import STOPPED
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def at_once(program: str) -> None:
+    """Until a `Stop` is entered, signals end this process with a line of `program`: nothing is in hand yet."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        os.write(2, f"{program}: {stopped_by(number)}\n".encode())
+        os._exit(STOPPED)  # an exception might be lost in what is being imported
+
+    for number in taken():
+        signal.signal(number, leave)
+
+
+def stopped_by(number: int) -> str:
+    """What is said where a signal stopped a run or a sweep."""
+    return f"stopped by {signal.Signals(number).name}; the same command resumes"
+
+
+def taken() -> dict[signal.Signals, Any]:
+    """The signals to be heard, and their handlers so far. Ctrl-C is not meant for what a script started with `&`."""
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    return {number: at for number, at in found.items() if (number, at) != (signal.SIGINT, signal.SIG_IGN)}
 
 
 class Stopped(SystemExit):
@@ -22,24 +44,25 @@ class Stopped(SystemExit):
 class Stop:
     """While it is entered, its first signal raises `Stopped` in the main thread: at once, or after the batch in hand.
 
-    forward: is given that signal, for processes that this one started. received: the signal, if any; after it the
-    process is on its way out, deaf to further ones, lest its status be theirs.
+    forward: is then given SIGTERM, for processes that this one started; Ctrl-C they have had. tell: is given a line
+    where a batch is in hand. received: the signal, if any; after it the process is on its way out, deaf to further
+    ones, lest its status be theirs, but for Ctrl-C: that ends it at once.
     parent: the process without which this one is not to go on; it too stops after the batch in hand.
     """
 
     def __init__(
         self,
         forward: Callable[[int], None] = lambda number: None,
-        signals: Sequence[signal.Signals] = SIGNALS,
+        tell: Callable[[str], Any] = lambda line: None,
         parent: int | None = None,
     ) -> None:
-        self.forward, self.signals, self.parent = forward, signals, parent
+        self.forward, self.tell, self.parent = forward, tell, parent
         self.received: signal.Signals | None = None
         self._busy = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Stop":
-        self._before = {number: signal.getsignal(number) for number in self.signals}
+        self._before = taken()
         self.hold()
         return self
 
@@ -47,13 +70,17 @@ class Stop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_IGN if self.received else handler)
+            if self.received is None:
+                signal.signal(number, handler)
+            elif number != signal.SIGINT:
+                signal.signal(number, signal.SIG_IGN)
         self._before = {}
 
     def hold(self) -> None:
         """Take the signals again from whoever took them since: Lightning does, and would talk to other ranks then."""
         for number in self._before:
-            signal.signal(number, self._handle)
+            if self.received is None:
+                signal.signal(number, self._handle)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -72,8 +99,11 @@ class Stop:
         if self.received is not None:
             return
         self.received = signal.Signals(number)
+        if signal.SIGINT in self._before:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         # torch's handler would raise wherever we are by then, if a loader worker was given the signal too
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self.forward(number)
+        self.forward(signal.SIGTERM)
         if not self._busy:
             raise Stopped
+        self.tell(f"{self.received.name}: stops after the batch in hand; Ctrl-C ends it at once")

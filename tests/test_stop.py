@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,10 +18,14 @@ from pipeline.outputs.records import read_rows
 from pipeline.stop import SIGNALS, Stop, Stopped
 from tests.test_run import ENV, ROOT, SMALL, command, run
 
+LATER = (signal.SIGTERM, signal.SIGUSR1)
+"""What is not heard any more by who is on the way out; Ctrl-C is."""
+
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Signals act afterwards as they did before."""
+    """Signals act afterwards as they did before; Ctrl-C is heard also where the tests were started with `&`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     before = {number: signal.getsignal(number) for number in SIGNALS}
     child = signal.getsignal(signal.SIGCHLD)
     yield before
@@ -34,10 +39,10 @@ def test_outside_of_a_batch_a_signal_stops_at_once(number: signal.Signals) -> No
     with Stop(forwarded.append) as stop:
         with pytest.raises(Stopped, match="75"):
             os.kill(os.getpid(), number)
-        for further in SIGNALS:  # it is on its way out, and its status is not to be theirs
+        for further in LATER:  # it is on its way out, and its status is not to be theirs
             os.kill(os.getpid(), further)
         assert stop.received == number
-    assert forwarded == [number], "once"
+    assert forwarded == [signal.SIGTERM], "once; Ctrl-C is had by all, and a second one would end them"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -48,8 +53,56 @@ def test_what_is_stopped_leaves_with_its_own_status_all_else_is_as_before(number
     assert {each: signal.getsignal(each) for each in SIGNALS} == handlers
     with Stop(), pytest.raises(Stopped):
         os.kill(os.getpid(), number)
-    for each in SIGNALS:
+    for each in LATER:
         os.kill(os.getpid(), each)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+
+WAITS = """
+import time
+from pipeline.stop import Stop
+with Stop(tell=lambda line: print(line, flush=True)) as stop, stop.batch():
+    print("in hand", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_second_ctrl_c_does_not_wait_for_the_batch_in_hand() -> None:
+    process = subprocess.Popen([sys.executable, "-c", WAITS], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for said in ("in hand", "SIGINT: stops after the batch in hand; Ctrl-C ends it at once"):
+        assert process.stdout.readline().strip() == said
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == -signal.SIGINT
+
+
+def test_ctrl_c_is_not_for_what_a_script_started_in_the_background() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Stop():
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    with Stop(), pytest.raises(Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("named", "words"), [("run_eval.py", ["run_eval.py"]), ("pipeline.sweep", ["-m", "pipeline.sweep", "any.yaml"])]
+)
+def test_while_it_imports_a_signal_ends_it_with_a_line(named: str, words: list[str], number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while not catches(process.pid, signal.SIGUSR1):
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert said == f"{named}: stopped by {number.name}; the same command resumes\n"
+    assert process.returncode == 75
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(fields["SigCgt"], 16) >> (number - 1) & 1)
 
 
 def test_a_batch_in_hand_is_finished_first() -> None:
@@ -140,7 +193,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("number", "devices", "group"), [(signal.SIGUSR1, 1, False), (signal.SIGTERM, 2, False), (signal.SIGTERM, 1, True)]
+    ("number", "devices", "group"),
+    [(signal.SIGUSR1, 1, False), (signal.SIGTERM, 2, False), (signal.SIGTERM, 1, True), (signal.SIGINT, 2, True)],
 )
 def test_a_stopped_run_says_75_and_resumes_to_the_same_bytes(
     number: signal.Signals, devices: int, group: bool, whole: bytes, tmp_path: Path
@@ -155,7 +209,7 @@ def test_a_stopped_run_says_75_and_resumes_to_the_same_bytes(
     deadline = time.monotonic() + 120
     while not any(p.stat().st_size for p in folder.glob("rows.*.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.005)
-    for _ in range(devices):  # people press twice, and schedulers send one signal after the other
+    for _ in range(1 if number == signal.SIGINT else devices):  # schedulers send one signal after the other
         (os.killpg if group else os.kill)(process.pid, number)
         time.sleep(0.05)
     _, said = process.communicate(timeout=120)

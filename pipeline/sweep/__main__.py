@@ -2,6 +2,10 @@
 
 import sys
 
-from pipeline.sweep.command import main
+from pipeline import stop
 
-sys.exit(main())
+if __name__ == "__main__":
+    stop.at_once("pipeline.sweep")
+    from pipeline.sweep.command import main
+
+    sys.exit(main())

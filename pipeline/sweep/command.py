@@ -27,7 +27,7 @@ from pipeline.arguments import UsageError
 from pipeline.outputs.fingerprint import differences, digest
 from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
 from pipeline.stop import Stop, Stopped
-from pipeline.sweep import process, runner, search, show
+from pipeline.sweep import runner, search, show
 from pipeline.sweep.record import Record, Trial, locked
 
 OWN = ("run_dir", "fresh")
@@ -60,7 +60,7 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
     total = count(sweep, asked.trials)
     identity = {**sweep.written, "seed": asked.seed, "options": list(options)}
     folder = asked.out or Path("runs") / f"sweep-{asked.sweep.stem}-{digest(identity)[:8]}"
-    with locked(folder) as lock, Stop(signals=process.SIGNALS) as stop:
+    with locked(folder) as lock, Stop(tell=lambda line: said(line, 0)) as stop:
         try:
             record = Record.open(folder, identity)
             job = check(sweep, record, options, asked.seed)

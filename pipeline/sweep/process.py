@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from pipeline.stop import Stop
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+from pipeline.stop import SIGNALS, Stop
 
 
 def warm(words: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pipeline.sweep.process import SIGNALS
+from pipeline.stop import SIGNALS
 from pipeline.sweep.record import Record
 from tests.sweep.conftest import GRID
 
@@ -63,25 +63,26 @@ def test_values_are_shown_as_the_yaml_writes_them(
 
 
 @pytest.mark.parametrize(
-    ("metric", "shown", "unit"),
+    ("metric", "shown", "bounds", "unit"),
     [
-        ("captions/rouge_l", "50.00", "in percent"),
-        ("reference/count/f1_iou", "7", "a count, the others in percent"),
-        ("samples/scored", "3", "a count, the others in percent"),
+        ("captions/rouge_l", "50.00", ["49.0–51.0"], "in percent; with its 95 % interval over images"),
+        ("reference/count/f1_iou", "7", [], "a count, the others in percent"),
+        ("samples/scored", "3", [], "a count, the others in percent"),
     ],
 )
 def test_every_figure_is_shown_by_its_unit(
     metric: str,
     shown: str,
+    bounds: list[str],
     unit: str,
     sweep: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert sweep("--trials", "1", metric={"name": metric, "goal": "maximize"}) == 0
     said = capsys.readouterr().out
-    assert f"trial 0: {metric} {shown}{' %' if unit == 'in percent' else ''} (k=1, p=0.5)" in said
+    assert f"trial 0: {metric} {shown}{' %' if bounds else ''} (k=1, p=0.5)" in said
     (line,) = (line.split("│")[1:-1] for line in said.splitlines() if line.startswith("│"))
-    assert [cell.strip() for cell in line] == ["0", "1", "0.5", f"{shown}*", "50.00", "–", "–"]
+    assert [cell.strip() for cell in line] == ["0", "1", "0.5", f"{shown}*", *bounds, "50.00", "–", "–"]
     assert f"by {metric}, {unit}; * best" in said
 
 
@@ -155,6 +156,7 @@ def full() -> NoReturn:
 @pytest.fixture(params=SIGNALS)
 def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     """A signal; the process that it stopped is deaf to all of them, not so these tests and what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where the tests were started with `&`
     before = {each: signal.getsignal(each) for each in (*SIGNALS, signal.SIGCHLD)}
     yield request.param
     for each, handler in before.items():
