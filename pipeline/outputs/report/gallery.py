@@ -74,7 +74,9 @@ def write(folder: Path, name: str, run: Run) -> int:
     numbers = {category: number for number, category in enumerate(categories)}
     for *_, objects in briefs:
         objects[:] = [[numbers[category], *figures] for category, *figures in objects]
-    index = {"explainers": explainers, "scored": bool(run.summary["ground_truth"]), "categories": categories}
+    has = {"scored": run.summary["ground_truth"], "objects": categories, "absent": any(one[3] for one in briefs)}
+    known = " ".join(name for name, there in has.items() if there)
+    index = {"explainers": explainers, "has": known, "categories": categories}
     _put(target / "index.js", f"{name}/index", index | {"samples": briefs, "colours": colours()})
     _put(target / "texts.js", f"{name}/texts", texts)
     return len(shown)

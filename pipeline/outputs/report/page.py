@@ -74,6 +74,7 @@ def _write(folder: Path, runs: Sequence[read.Run]) -> None:
         "between": compare.pairs_between(scored),
         "grids": grids.grids(scored),
         **_plots(folder / "plots", scored),
+        "titles": tables.titles(runs, scored),
         "gallery": [one for one in shown if one[2]],
         "quarantined": [
             (run, key, run.rows.heads[key]) for run in runs for key in run.keys if run.rows.heads[key].error
@@ -89,7 +90,7 @@ def environment() -> Environment:
     """Templates that escape whatever is put into them."""
     options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
     made = Environment(loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, **options)
-    figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, verdict)
+    figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, tables.every, verdict)
     texts = (read.forms, tables.kept, tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
     made.filters |= {function.__name__: function for function in (*figures, *texts)}
     made.tests["clear"] = table.clear

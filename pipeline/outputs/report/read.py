@@ -1,6 +1,7 @@
 """What a page knows of run folders: read once, told apart by name, put into groups that can be ranked."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -142,7 +143,25 @@ def _apart(run: Run, own: Parameters, rivals: Sequence[tuple[Run, Parameters]]) 
     """What tells an explainer from those of the same name: its parameters, else the name of its run."""
     names = [name for name in own if any(theirs.get(name) != own[name] for _, theirs in rivals)]
     told = all(any(theirs.get(name) != own[name] for name in names) for _, theirs in rivals)
-    return ", ".join(f"{name} {plain(own[name])}" for name in names) if told else run.name
+    if not told:
+        return run.name
+    values = {name: [of.get(name, "") for of in (own, *(theirs for _, theirs in rivals))] for name in names}
+    return ", ".join(f"{name} {_brief(own[name], values[name])}" for name in names)
+
+
+def _brief(value: str, among: Sequence[str]) -> str:
+    """A parameter's value for a label: long fractions in as few digits, three or more, as tell all values apart."""
+    for digits in range(3, 17):
+        told = {one: _rounded(one, digits) for one in among}
+        if len(set(told.values())) == len(told):
+            return plain(told[value])
+    return plain(value)
+
+
+def _rounded(text: str, digits: int) -> str:
+    """A fraction in so many digits if that is shorter; any other JSON text as it is."""
+    fraction = re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text)
+    return min(text, f"{float(text):.{digits}g}", key=len) if fraction else text
 
 
 def ordered(run: Run) -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import table
-from pipeline.outputs.report.compare import HEADLINE
+from pipeline.outputs.report.compare import HEADLINE, Pair, scored
 from pipeline.outputs.report.grids import Grid
-from pipeline.outputs.report.read import Entrant, Group, Run, differing, plain
+from pipeline.outputs.report.read import FORM, Entrant, Group, Run, differing, plain
+from pipeline.outputs.report.style import named
 from pipeline.outputs.table import ABSENT, COLUMNS, best
 
 METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
@@ -70,8 +71,10 @@ def paper(group: Group) -> str:
 
 
 def entries(group: Group, profile: str) -> list[str]:
-    """On how many words, or for F1-IoU images, each column stands; a range where explainers differ."""
-    columns = [sorted({e.figures[profile][name]["count"] for e in group.entrants}) for name in METRICS]
+    """On how many words, or for F1-IoU images, each column stands; a range where explainers differ. Without a figure it
+    stands on none, also where there is half of what F1-IoU needs."""
+    figures = [[entrant.figures[profile][name] for entrant in group.entrants] for name in METRICS]
+    columns = [sorted({0 if one["value"] is None else one["count"] for one in of}) for of in figures]
     return [f"{of[0]:,}" if of[0] == of[-1] else f"{of[0]:,}–{of[-1]:,}" for of in columns if of]
 
 
@@ -110,6 +113,13 @@ def _shade(value: float | None, scale: tuple[float, float], note: str = "") -> S
         return None
     low, high = scale
     return Shade(value, min(LEVELS - 1, int(LEVELS * (value - low) / (high - low))) if high > low else 0, note)
+
+
+def every(pairs: Sequence[Pair]) -> str:
+    """How many pairs there are, and which: of explainers of different runs only those with a leader are known."""
+    names = {name for pair in pairs for name in (pair.first, pair.second)}
+    whole = len(pairs) == math.comb(len(names), 2)
+    return f"All {len(pairs)} pairs" if whole else f"{len(pairs)} pairs: with a leader, and within a run"
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
@@ -192,13 +202,25 @@ def signed(value: float | None) -> str:
 
 
 def counts(runs: Sequence[Run]) -> str:
-    """How much was done, in one line."""
+    """How much was done, in one line; a sample of the data counts once, in however many runs it was."""
     names = {name for run in runs for name in run.summary["explainers"]}
-    samples = [run.summary["samples"] for run in runs]
-    scored, expected, bad = (sum(of[name] for of in samples) for name in ("scored", "expected", "quarantined"))
+    done = {(run.fingerprint["manifest"], key) for run in runs for key in scored(run)}
+    bad = {(run.fingerprint["manifest"], key) for run in runs for key in run.rows.heads.keys() - scored(run)}
     many = f"{len(runs)} runs, " if len(runs) > 1 else ""
     ones = f"{len(names)} explainers" if len(names) != 1 else f"explainer {min(names)}"
-    return f"{many}{ones}, {scored:,} of {expected:,} samples" + (f", {bad:,} quarantined" if bad else "")
+    lost = f", {len(bad):,} quarantined{' in some runs' if bad & done else ''}" if bad else ""
+    return f"{many}{ones}, {len(done):,} of {len(done | bad):,} samples{lost}"
+
+
+def titles(runs: Sequence[Run], groups: Sequence[Group]) -> dict[Run, str]:
+    """Run -> its name, and how tables call its explainers where that is not the same of all runs."""
+    labels: dict[Run, list[str]] = {run: [] for run in runs}
+    for entrant in (entrant for group in groups for entrant in group.entrants):
+        name = entrant.run.name
+        labels[entrant.run] += [entrant.label.removesuffix(FORM + name)] if entrant.label != name else []
+    apart = len({tuple(of) for of in labels.values() if of}) > 1
+    between = "; " if any("," in label for of in labels.values() for label in of) else ", "
+    return {run: f"{run.name}: {named(between.join(of))}" if of and apart else run.name for run, of in labels.items()}
 
 
 def apart(runs: Sequence[Run]) -> tuple[list[str], list[tuple[str, list[str]]]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored
-from pipeline.outputs.report.read import Group, differing, forms
+from pipeline.outputs.report.read import Group, Run, differing, forms
 from pipeline.outputs.report.tables import interval, percent
 
 NAMED = 3
@@ -15,11 +15,13 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
     """A few sentences on the highest F1-IoU: over whom the lead is clear, and over whom it is not or unknown.
 
     Only a difference on the same images makes a lead, and only one whose interval lies above zero a clear one; of
-    several explainers that share the highest figure each must have it. Empty where there is nothing to lead.
+    several explainers that share the highest figure each must have it. Where a run has no such figure: why. Empty where
+    it has, and there is nothing to lead.
     """
     first = leaders(group.entrants, profile)
+    lacking = _lacking(group, profile)
     if not first:
-        return ""
+        return " ".join(lacking)
     top = [entrant.label for entrant in first]
     others = [entrant.label for entrant in group.entrants if entrant not in first]
     found = {name: _differences(pairs, top, name, profile) for name in others}
@@ -39,7 +41,7 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
         (besides, f"The runs differ in more than their explainers: {listed(besides)}."),
         (comparisons > 1, f"Intervals are not adjusted for {comparisons} comparisons."),
     ]
-    return " ".join(text for holds, text in told if holds)
+    return " ".join([*(text for holds, text in told if holds), *lacking])
 
 
 def listed(names: Sequence[str]) -> str:
@@ -47,6 +49,27 @@ def listed(names: Sequence[str]) -> str:
     few = [*names[:NAMED], *([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])]
     between = "; " if any("," in name for name in few) else ", "
     return " and ".join(filter(None, [between.join(few[:-1]), *few[-1:]]))
+
+
+def _lacking(group: Group, profile: str) -> list[str]:
+    """A sentence for each run in which no explainer has an F1-IoU."""
+    figures = {run: [one.figures[profile] for one in group.entrants if one.run is run] for run in group.runs}
+    return [
+        _why(run, any(one["obj_iou"]["count"] for one in of), profile, len(group.runs) > 1)
+        for run, of in figures.items()
+        if all(one[HEADLINE]["value"] is None for one in of)
+    ]
+
+
+def _why(run: Run, objects: bool, profile: str, several: bool) -> str:
+    """Why a run has no F1-IoU. objects: whether objects were scored. several: whether the run must be named."""
+    where = f"In profile {profile}" + (f" of {run.name}" if several else "")
+    found = f"{where} none of the {run.summary['ground_truth']:,} captions is found to"
+    absent = run.summary["objects"][profile]["absent"]
+    if objects:
+        return f"{found} have both a noun and a function word, so there is no Func-IoU and no F1-IoU."
+    object_ = f"an object of its image ({absent:,} named are not there)" if absent else "a category of the data"
+    return f"{found} name {object_}, so there is no Obj-IoU and no F1-IoU."
 
 
 def _lead(clear: Sequence[str], chance: Sequence[str], others: int) -> str:

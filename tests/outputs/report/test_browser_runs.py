@@ -99,7 +99,18 @@ def test_beside_a_run_with_ground_truth_each_has_what_it_knows(browser: Any, own
         read.get_by_label("run", exact=True).select_option(label=name)
         expect(read.locator("#tiles canvas")).to_have_count(3)
         expect(read.locator("#count")).to_have_text("5 of 5" if known else "2 of 2")
-        assert (read.locator(".if-scored:visible").count() > 0) == known
+        for needs in ("scored", "objects", "absent"):
+            assert (read.locator(f".if-{needs}:visible").count() > 0) == known, needs
+    watched.close()
+
+
+def test_where_no_caption_names_an_object_nothing_is_offered_that_needs_one(browser: Any, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", [Scene("x", "A lake by a lake.", ("dog",))])
+    watched = Watched(browser, page.make([folder], tmp_path / "page"))
+    read = watched.ready()
+    assert read.get_by_label("find", exact=True).is_visible()
+    assert read.locator(".if-scored:visible").count() > 0
+    assert read.locator(".if-objects:visible, .if-absent:visible").count() == 0
     watched.close()
 
 

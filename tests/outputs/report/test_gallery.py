@@ -50,7 +50,7 @@ def test_every_sample_has_its_image_a_small_one_and_its_file(run: Run, written: 
 def test_the_index_has_each_sample_with_what_it_names(run: Run, written: Path) -> None:
     name, index = loaded(written / "index.js")
     assert name == "3/index"
-    assert (index["explainers"], index["scored"]) == (list(EXPLAINERS), True)
+    assert (index["explainers"], index["has"]) == (list(EXPLAINERS), "scored objects absent")
     assert index["categories"] == sorted(index["categories"])
     for number, key, said, absent, named in index["samples"]:
         row = run.rows[key]
@@ -204,7 +204,7 @@ def test_without_ground_truth_there_are_words_and_maps_but_no_objects(tmp_path: 
     )
     assert gallery.write(tmp_path / "out", "0", run) == 1
     _, index = loaded(tmp_path / "out/0/index.js")
-    assert (index["scored"], index["categories"], index["samples"]) == (False, [], [[0, "x", "A dog.", 0, []]])
+    assert (index["has"], index["categories"], index["samples"]) == ("", [], [[0, "x", "A dog.", 0, []]])
     _, sample = loaded(tmp_path / "out/0/0.js")
     assert [word[0] for word in sample["words"]] == ["A", " dog", "."]
     assert [unit[2:] for unit in sample["units"]] == [[None, [[[at, None]]] * 3] for at in range(3)]

@@ -78,6 +78,18 @@ def test_forms_of_the_only_explainer_of_all_runs_are_named_by_what_they_differ_i
         assert forms(group.entrants) == kind
 
 
+def test_long_fractions_have_as_many_digits_in_a_label_as_tell_them_apart(tmp_path: Path) -> None:
+    for values, told in (
+        ([0.8740054586847945, 0.9079133304095989, 0.5], ["0.874", "0.908", "0.5"]),
+        ([0.8740054586847945, 0.8741], ["0.874", "0.8741"]),
+        ([0.3, 0.1 + 0.2], ["0.3", "0.30000000000000004"]),
+        ([123456, 123457.5], ["123456", "123457.5"]),
+    ):
+        folders = [run_folder(tmp_path / str(p), SCENES[:1], {"msea_arc": ARC | {"p": p}}) for p in values]
+        labels = [entrant.label for entrant in grouped(read_runs(folders))[0].entrants]
+        assert labels == [f"p {text}" for text in told]
+
+
 def test_where_runs_differ_is_listed_and_explainers_that_only_one_has_are_one_line(tmp_path: Path) -> None:
     one = run_folder(tmp_path / "one", SCENES[:1])
     two = run_folder(tmp_path / "two", SCENES[:1], {"msea_arc": ARC | {"k": 5}}, model="other")

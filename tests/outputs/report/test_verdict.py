@@ -10,7 +10,7 @@ import pytest
 from pipeline.outputs.report.compare import Pair, leaders, pairs_within
 from pipeline.outputs.report.read import Entrant, Group, Run, grouped, read_runs
 from pipeline.outputs.report.verdict import listed, verdict
-from tests.outputs.report.built import EXPLAINERS, SCENES, run_folder
+from tests.outputs.report.built import EXPLAINERS, SCENES, Scene, run_folder
 
 VALUES = {"cam": 0.4, "tam": 0.5, "msea_arc": 0.6}
 HIGHEST = "In profile corrected, msea_arc has the highest F1-IoU: 60.00 % (55.0–65.0)."
@@ -109,6 +109,24 @@ def test_runs_that_differ_in_more_than_explainers_and_limit_are_owned(run: Run) 
 def test_there_is_no_verdict_on_one_figure(run: Run) -> None:
     assert said(run, [], {"cam": 0.4}) == ""
     assert said(run, [], {"cam": 0.4, "tam": None}) == ""
+
+
+def test_a_run_without_a_figure_says_why(tmp_path: Path) -> None:
+    for at, (said_of_it, told) in enumerate(
+        (
+            ("A lake.", "name a category of the data, so there is no Obj-IoU and no F1-IoU."),
+            ("A cat.", "name an object of its image (1 named are not there), so there is no Obj-IoU and no F1-IoU."),
+            ("Dog", "have both a noun and a function word, so there is no Func-IoU and no F1-IoU."),
+        )
+    ):
+        runs = read_runs([run_folder(tmp_path / str(at), [Scene("x", said_of_it, ("dog",))])])
+        (found,) = grouped(runs)
+        assert verdict(found, [], "corrected") == f"In profile corrected none of the 1 captions is found to {told}"
+        beside = [run_folder(tmp_path / f"beside {at}"), runs[0].folder]
+        (both,) = grouped(read_runs(beside))
+        both_said = verdict(both, pairs_within(both)["corrected"], "corrected")
+        assert " has the highest F1-IoU" in both_said
+        assert f"In profile corrected of {at} none of the 1 captions is found to {told}" in both_said
 
 
 def test_many_names_are_counted_and_names_with_commas_are_told_apart() -> None:

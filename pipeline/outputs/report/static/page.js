@@ -50,7 +50,7 @@ async function openRun() {
   colours = index.colours.match(/../g).map((digits) => parseInt(digits, 16));
   fill($("category"), "any", index.categories);
   fill($("by"), "mean of explainers", index.explainers);
-  for (const node of document.querySelectorAll(".if-scored")) node.hidden = !index.scored;
+  gallery.dataset.has = index.has; // what it lacks the styles hide
   painted($("bar"), 1, 256, (value) => [value, 255]);
   rows = index.samples.map(listed);
   at = Math.max(0, index.samples.findIndex((one) => one[1] === key));
