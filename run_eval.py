@@ -14,9 +14,13 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from datamodules.printable import printable
 from pipeline import stop
+from pipeline.notice import Notice
 
 
 def main(args: list[str] | None = None) -> int:
@@ -44,6 +48,20 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`")
     warnings.filterwarnings("ignore", "The ``compute`` method of metric")  # without ground truth nothing is counted
     warnings.filterwarnings("ignore", "The 'predict_dataloader' does not have many workers")
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # --data.max_pixels decides
+    warnings.showwarning = one_line(warnings.showwarning)
+
+
+def one_line(others: Callable[..., None]) -> Callable[..., None]:
+    """Shows notices of the project on one line to stderr, without a line of source; other warnings as `others` does."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, Notice):
+            sys.stderr.write(f"run_eval.py: {printable(str(message))}\n")
+        else:
+            others(message, category, *place)
+
+    return show
 
 
 if __name__ == "__main__":

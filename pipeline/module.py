@@ -28,6 +28,7 @@ from pipeline.explainers.base import Explainer, checked
 from pipeline.models.base import VLM
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.passes import Passes
+from pipeline.notice import Notice
 from pipeline.ops.maps import finish
 from pipeline.outputs import draw, kept, maps
 from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
@@ -240,7 +241,7 @@ class ExplainModule(LightningModule):
                 if sample.index < self.panels:
                     draw.sample(folder, sample, row, finished, query.layout.box)
             except Exception as error:  # a view must never change a result
-                warnings.warn(f"no pictures of {sample.key}: {describe(error)}", stacklevel=2)
+                warnings.warn(f"no pictures of {sample.key}: {describe(error)}", Notice, stacklevel=2)
         if self.save_maps != "none":
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
             maps.save(self.run_dir / "maps" / f"{sample.index:08d}.npz", raw if self.save_maps == "raw" else finished)

@@ -20,6 +20,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from pipeline.notice import Notice
 from pipeline.outputs.fingerprint import write_atomic, write_json
 from pipeline.types import Answer, Layout, Query, Trace
 
@@ -71,9 +72,9 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            warnings.warn(f"cache: {path} cannot be read, and is computed anew: {error.strerror}", stacklevel=4)
+            warnings.warn(f"cache: {path} cannot be read, and is computed anew: {error.strerror}", Notice, stacklevel=4)
         except Exception as error:  # a stranger's bytes can raise anything
-            warnings.warn(f"cache: {path} is damaged or foreign, and computed anew: {error}", stacklevel=4)
+            warnings.warn(f"cache: {path} is damaged or foreign, and computed anew: {error}", Notice, stacklevel=4)
         return None
 
     def write(self, key: str, value: Any) -> None:
@@ -113,7 +114,7 @@ class Store:
         self._writable = False
         if isinstance(reason, OSError):
             reason = f"{reason.filename or self.root}: {reason.strerror}"
-        warnings.warn(f"cache: nothing more is kept: {reason}", stacklevel=5)
+        warnings.warn(f"cache: nothing more is kept: {reason}", Notice, stacklevel=5)
 
 
 def forget(folder: Path) -> None:

@@ -21,7 +21,7 @@ from pipeline import cli
 from pipeline.outputs import tracker
 from pipeline.outputs.records import read_rows
 from pipeline.sweep import command as sweep
-from tests.datamodules.damage import offset, overwrite, rewrite
+from tests.datamodules.damage import offset, overwrite, png, rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
 ENV = {**os.environ, "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -49,20 +49,26 @@ def test_own_pictures_get_captions_maps_and_pictures_but_no_scores(tmp_path: Pat
     for sample in scenes(3):
         sample.image.save(tmp_path / "photos" / f"{sample.key} <b>.png")
     sample.image.crop((0, 0, 3, 200)).save(tmp_path / "photos" / "犬.png")  # thinner than a patch
+    (tmp_path / "photos" / "bomb.png").write_bytes(png(10_000, 10_000))
     (tmp_path / "photos" / "broken\x1b[31m.png").write_bytes(b"nothing")
     data = ["--data", "configs/data/images.yaml", "--data.paths", f"{tmp_path}/photos/*.png"]
     folder = tmp_path / "run"
-    assert run(folder, *data).returncode == 4, "a picture that cannot be read is quarantined, and one is too many"
+    first = run(folder, *data, "--max_bad", "1", "--cache", str(tmp_path / "cache"), "--cache_size", "1kB")
+    assert first.returncode == 4, "pictures that cannot be read are quarantined, and two are too many"
+    told = [line for line in first.stderr.splitlines() if "nothing more is kept" in line]
+    assert [line.startswith("run_eval.py: cache: nothing more is kept: ") for line in told] == [True], first.stderr
+    assert "Warning" not in first.stderr, "neither that of the cache nor Pillow's of what is refused"
     shutil.move(tmp_path / "photos", tmp_path / "elsewhere")
-    done = run(folder, "--data", "images", "--data.paths", str(tmp_path / "elsewhere"), "--max_bad", "1")
+    done = run(folder, "--data", "images", "--data.paths", str(tmp_path / "elsewhere"), "--max_bad", "2")
     assert done.returncode == 0, done.stderr
-    assert "4 of 5 images captioned; no ground truth, so no figures" in done.stdout
-    assert "    4  犬: " in done.stdout
+    assert "4 of 6 images captioned; no ground truth, so no figures" in done.stdout
+    assert "    5  犬: " in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     rows = sorted(read_rows(folder).values(), key=lambda row: row.index)
-    assert len(rows) == 5
-    assert "no readable" in (rows[0].error or "")
-    for row in rows[1:]:
+    assert len(rows) == 6
+    assert "10000 x 10000 pixels exceed" in (rows[0].error or "")
+    assert "no readable" in (rows[1].error or "")
+    for row in rows[2:]:
         assert row.answer is not None
         assert row.answer["text"] in done.stdout
         assert row.words
@@ -74,7 +80,7 @@ def test_own_pictures_get_captions_maps_and_pictures_but_no_scores(tmp_path: Pat
             assert len(maps["cam"]) == len(row.answer["ids"])
             assert maps["cam"].any()
     found = summary(folder)
-    assert found["samples"] == {"expected": 5, "scored": 4, "quarantined": 1}
+    assert found["samples"] == {"expected": 6, "scored": 4, "quarantined": 2}
     assert found["ground_truth"] == 0
     assert all(figure["value"] is None for figure in found["explainers"]["cam"]["corrected"].values())
 

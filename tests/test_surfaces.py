@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,14 @@ import pytest
 import wandb
 from PIL import Image
 
+import run_eval
 from datamodules import convert, verify
 from datamodules.images import ImagesDataModule
 from datamodules.printable import printable
 from datamodules.sample import Sample
 from metrics.entries import Entries, Object
 from pipeline import arguments, board, cli, evaluation
+from pipeline.notice import Notice
 from pipeline.outputs import dashboard, draw, kept, service, table, tracker, typeset
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.records import Row, RowWriter, read_rows
@@ -107,6 +110,7 @@ TERMINAL: dict[str, Callable[[Path], object]] = {
     "a refused command": lambda folder: leave(lambda: cli.fail(ALL)),
     "a run": lambda folder: evaluation.tell(f"quarantined key: {ALL}"),
     "keys": lambda folder: evaluation.tell(evaluation.named([ALL])),
+    "a notice": lambda folder: run_eval.one_line(warnings.showwarning)(Notice(ALL), Notice, "store.py", 1),
     "an option": lambda folder: leave(lambda: cli.parse([f"--names.vlm={ALL}"])),
     "a value": lambda folder: leave(lambda: cli.parse([f"--limit={ALL}"])),
     "a missing file": lambda folder: leave(lambda: cli.parse(["--vlm", f"{ALL}.yaml"])),
@@ -114,7 +118,7 @@ TERMINAL: dict[str, Callable[[Path], object]] = {
     "W&B's words": lambda folder: board._tell(service.reason(RuntimeError(ALL))),
     "a dashboard": lambda folder: dashboard.main(["--project", ALL]),
     "a page": lambda folder: page.main([str(folder / ALL.replace("\0", ""))]),
-    "publishing": lambda folder: tracker.main([str(folder / ALL.replace("\0", ""))]),
+    "publishing": lambda folder: leave(lambda: tracker.main([str(folder / ALL.replace("\0", ""))])),
     "verify": unread,
     "convert": converted,
     "tables": summarised,

@@ -10,6 +10,7 @@ from torch import Tensor, cat
 from pipeline.models import attention, grad_rollout, gradients, relevance, surgery
 from pipeline.models.base import VLM
 from pipeline.models.decoder import Entry, enter
+from pipeline.notice import Notice
 from pipeline.types import Answer, Extent, Query, Trace
 
 
@@ -131,5 +132,7 @@ class Passes:
             base = query.layout
             if max(abs(rows - scale * base.rows), abs(cols - scale * base.cols)) > 1 + scale / 2:
                 warnings.warn(
-                    f"scale {scale}: the processor's pixel limits keep some grids from that ratio", stacklevel=4
+                    f"scale {scale}: the processor's pixel limits keep some grids from that ratio",
+                    Notice,
+                    stacklevel=4,
                 )

@@ -5,6 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.models.passes import Passes
+from pipeline.notice import Notice
 from tests import tiny
 
 
@@ -110,5 +111,5 @@ def test_other_scales_have_no_text_and_a_foreign_query_is_refused(vlm, asked, sa
 def test_pixel_limits_that_undo_a_scale_are_told_once(qwen):
     queries = qwen.ask([tiny.image(8, 8)], ["What?"])
     passes = Passes(qwen, queries, *qwen.answer(queries))
-    with pytest.warns(UserWarning, match=r"scale 2\.0: the processor's pixel limits"):
+    with pytest.warns(Notice, match=r"scale 2\.0: the processor's pixel limits"):
         passes.trace(queries[0], 2.0)
