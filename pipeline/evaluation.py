@@ -176,7 +176,7 @@ class Evaluation:
         if missing:
             tell(f"{len(missing)} samples have no row; the same command resumes: {named(missing)}")
         if unexpected:
-            tell(f"{len(unexpected)} rows are not of this data; start over with --fresh: {named(unexpected)}")
+            tell(f"{len(unexpected)} rows are not of this data; start over with --fresh true: {named(unexpected)}")
         if missing or unexpected:
             return NOT_WHOLE
         timing = summary.Timing()
@@ -195,7 +195,7 @@ class Evaluation:
         if bare := self.undrawn(rows):
             tell(
                 f"{bare} of the first {self.config.figures} samples have no pictures; these are kept "
-                "while a sample is explained: start over with --fresh, or anew in another --run_dir"
+                "while a sample is explained: start over with --fresh true, or anew in another --run_dir"
             )
         bad = [(key, head.error) for key, head in rows.heads.items() if head.error]
         for key, error in bad[:5]:

@@ -121,5 +121,5 @@ def test_rows_that_are_missing_or_not_expected_are_named(tmp_path: Path, capsys:
     assert run.close(None) == 3
     missing, unexpected = capsys.readouterr().err.splitlines()
     assert f"2 samples have no row; the same command resumes: {first}, {third}" in missing
-    assert "1 rows are not of this data; start over with --fresh: stranger " in unexpected
+    assert "1 rows are not of this data; start over with --fresh true: stranger " in unexpected
     assert not (tmp_path / "summary.json").exists()

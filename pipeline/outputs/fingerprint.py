@@ -54,12 +54,30 @@ def digest(fingerprint: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(fingerprint).encode()).hexdigest()
 
 
-def differences(old: Any, new: Any) -> list[str]:
-    """One line per dotted name whose values differ, both values shown."""
-    before, after = dict(flat(old)), dict(flat(new))
-    names = sorted(before.keys() | after.keys())
-    changed = [(name, before.get(name, "absent"), after.get(name, "absent")) for name in names]
-    return [f"{name}: {was} -> {now}".removeprefix(": ") for name, was, now in changed if was != now]
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """One line per dotted name whose values differ, both values shown; where named things such as explainers come or
+    go, one line with the names of all."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return [f"{prefix}: {_told(old)} -> {_told(new)}".removeprefix(": ")] if _told(old) != _told(new) else []
+    named = all(isinstance(value, Mapping) for value in (*old.values(), *new.values()))
+    lines = []
+    if named and old.keys() != new.keys():
+        lines.append(f"{prefix}: {', '.join(old) or 'none'} -> {', '.join(new) or 'none'}".removeprefix(": "))
+    for name in sorted(old.keys() | new.keys()):
+        inner = f"{prefix}.{name}" if prefix else str(name)
+        if name in old and name in new:
+            lines += differences(old[name], new[name], inner)
+        elif not named:
+            was, now = (_told(of[name]) if name in of else "absent" for of in (old, new))
+            lines.append(f"{inner}: {was} -> {now}")
+    return lines
+
+
+def _told(value: Any) -> str:
+    """A value as JSON; of a mapping only the names in it."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(value)}}}"
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -119,7 +137,9 @@ def open_run(
     wanted = json.loads(canonical(fingerprint))
     if known is not None and known["fingerprint"] != wanted:
         changed = "; ".join(differences(known["fingerprint"], wanted))
-        raise ValueError(f"{folder} holds another run ({changed}); choose another folder or start over with --fresh")
+        raise ValueError(
+            f"{folder} holds another run ({changed}); choose another folder or start over with --fresh true"
+        )
     for part in chain.from_iterable(map(folder.glob, LEFT)):
         part.unlink()
     starts = [*(known["starts"] if known else ()), dict(environment or {})]

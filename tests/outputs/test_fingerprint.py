@@ -22,10 +22,21 @@ def test_differences_name_every_leaf_with_both_values():
     assert differences(PRINT, PRINT) == []
     assert differences(PRINT, CHANGED) == [
         "batch: absent -> 8",
-        "explainers.cam: {} -> absent",
+        "explainers: cam, msea_arc -> msea_arc",
         "explainers.msea_arc.k: 50 -> 20",
     ]
     assert differences("a", "b") == ['"a" -> "b"']
+
+
+def test_what_only_one_run_has_is_one_line_however_much_is_in_it():
+    explainers = {"cam": {}, "tam": {"compat": False}, "msea_arc": {"k": 50, "p": 0.9, "base_map": True}}
+    assert differences({"explainers": explainers}, {"explainers": {"cam": {}}}) == [
+        "explainers: cam, tam, msea_arc -> cam"
+    ]
+    before, after = {"data": {"prompt": "Who?"}}, {"data": {"prompt": "Who?", "crop": {"top": 1, "left": 2}}}
+    assert differences(before, after) == ["data.crop: absent -> {top, left}"]
+    assert differences(after, before) == ["data.crop: {top, left} -> absent"]
+    assert differences({"a": 1, "b": {}}, {"a": 1, "b": {"x": 2}}) == ["b.x: absent -> 2"]
 
 
 def test_the_fingerprint_of_a_run_can_be_read_again(tmp_path: Path):
@@ -66,7 +77,7 @@ def test_tuples_of_a_fingerprint_equal_the_lists_that_json_makes_of_them(tmp_pat
 def test_another_run_is_refused_and_what_differs_is_named(tmp_path: Path):
     open_run(tmp_path, PRINT)
     before = (tmp_path / "env.json").read_bytes()
-    with pytest.raises(ValueError, match=r"explainers\.msea_arc\.k: 50 -> 20.*--fresh"):
+    with pytest.raises(ValueError, match=r"explainers\.msea_arc\.k: 50 -> 20.*--fresh true$"):
         open_run(tmp_path, CHANGED)
     assert (tmp_path / "env.json").read_bytes() == before
 
