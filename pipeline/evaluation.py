@@ -101,12 +101,12 @@ class Evaluation:
 
     def through(self, stop: Stop) -> int:
         """From the folder to the views, unless `stop` comes before."""
-        counted = None
+        counted, left = None, 1
         if launch.leading():
             self.open()
+            left = self.left()
         # ranks that a launcher started all come along: none may decide alone that nothing is left to do
-        together = self.launched > 1 or self.trainer.num_nodes > 1
-        if together or set(self.data.expected) - self.rows().done(self.config.retry_quarantined):
+        if left or self.launched > 1 or self.trainer.num_nodes > 1:
             counted = self.predict(stop)
         return self.close(counted) if launch.leading() else 0
 
@@ -136,6 +136,14 @@ class Evaluation:
         except (FileExistsError, FileNotFoundError, NotADirectoryError):
             why = "a file is in its way, or none can be made there"
             fail(f"--run_dir: {self.run_dir} cannot be a folder: {why}; choose another")
+
+    def left(self) -> int:
+        """How many samples have to be done; a line says how many need not."""
+        expected = set(self.data.expected)
+        done = expected & self.rows().done(self.config.retry_quarantined)
+        if done:
+            tell(f"{len(done)} of {len(expected)} samples are there already")
+        return len(expected) - len(done)
 
     def predict(self, stop: Stop) -> dict[str, Any]:
         """Generate and explain on every rank; the figures that the metrics counted over all ranks come back."""

@@ -123,3 +123,18 @@ def test_rows_that_are_missing_or_not_expected_are_named(tmp_path: Path, capsys:
     assert f"2 samples have no row; the same command resumes: {first}, {third}" in missing
     assert "1 rows are not of this data; start over with --fresh true: stranger " in unexpected
     assert not (tmp_path / "summary.json").exists()
+
+
+def test_what_is_there_already_is_told_and_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--run_dir", str(tmp_path), "--limit", "3"]
+    run = settled(*args)
+    capsys.readouterr()
+    assert (run.left(), capsys.readouterr().err) == (3, "")
+    first, second, _ = run.data.expected
+    with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+        for row in (Row(first, 0), Row(second, 1, error="ValueError: none"), Row("stranger", 2)):
+            writer.write(row)
+    assert (run.left(), capsys.readouterr().err) == (1, "run_eval.py: 2 of 3 samples are there already\n")
+    again = settled(*args, "--retry_quarantined", "true")
+    capsys.readouterr()
+    assert (again.left(), capsys.readouterr().err) == (2, "run_eval.py: 1 of 3 samples are there already\n")

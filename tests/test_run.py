@@ -87,6 +87,7 @@ def test_a_finished_run_is_not_run_again_by_its_saved_configuration(whole: Path)
     before = (whole / "rows.0.jsonl").read_bytes()
     done = run("--config", str(whole / "config.yaml"), "--run_dir", str(whole), "--figures", "3")
     assert done.returncode == 0, done.stderr
+    assert "run_eval.py: 24 of 24 samples are there already" in done.stderr
     assert "3 of the first 3 samples have no pictures" in done.stderr
     assert (whole / "rows.0.jsonl").read_bytes() == before
     assert "demo on demo: 24 of 24" in done.stdout
