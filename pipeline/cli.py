@@ -71,7 +71,7 @@ class Parser(LightningArgumentParser):
     """jsonargparse with Lightning's groups, and errors of one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        fail(message)
+        raise UsageError(message) from ex
 
 
 Bytes: TypeAlias = restricted_string_type("Bytes", r"^\d+(\.\d+)? ?([kMGT]?B)$")  # type: ignore[valid-type]
@@ -139,27 +139,32 @@ def plain(value: Any) -> str:
 
 def parse(args: Sequence[str]) -> "Job":
     """The command as a checked job; a mistake ends the program with status 2."""
-    args = arguments.nulls(args)
     try:
-        arguments.require_checkout()
-        names = arguments.spread(arguments.preview(args, "explainers")[0])
-        if not names:
-            raise UsageError("--explainers: name at least one of configs/explainer")
-        arguments.refuse_shared(args)
-        parser, classes, settings = build(names)
-        configs = [f"--config={path}" for path in arguments.configs_of(args)]
-        stems, chosen, rest = {}, [], arguments.drop(arguments.drop(args, "config"), "explainers")
-        for kind in ("vlm", "data"):
-            stems[kind], path = arguments.called(args, kind)
-            if path:
-                chosen.append(f"--{kind}={path}")
-                rest = arguments.drop(rest, kind)
-            chosen.append(f"--names.{kind}={stems[kind]}")
-        # the yaml files of explainers first, then configs, then the command's own words
-        rewritten = [*settings, *configs, *chosen, f"--explainers=[{','.join(names)}]", *rest]
-        return Job(parser, parser.parse_args(rewritten), classes, stems)
+        return checked(args)
     except UsageError as error:
         fail(error)
+
+
+def checked(args: Sequence[str]) -> "Job":
+    """The command as a checked job. Raises UsageError."""
+    args = arguments.nulls(args)
+    arguments.require_checkout()
+    names = arguments.spread(arguments.preview(args, "explainers")[0])
+    if not names:
+        raise UsageError("--explainers: name at least one of configs/explainer")
+    arguments.refuse_shared(args)
+    parser, classes, settings = build(names)
+    configs = [f"--config={path}" for path in arguments.configs_of(args)]
+    stems, chosen, rest = {}, [], arguments.drop(arguments.drop(args, "config"), "explainers")
+    for kind in ("vlm", "data"):
+        stems[kind], path = arguments.called(args, kind)
+        if path:
+            chosen.append(f"--{kind}={path}")
+            rest = arguments.drop(rest, kind)
+        chosen.append(f"--names.{kind}={stems[kind]}")
+    # the yaml files of explainers first, then configs, then the command's own words
+    rewritten = [*settings, *configs, *chosen, f"--explainers=[{','.join(names)}]", *rest]
+    return Job(parser, parser.parse_args(rewritten), classes, stems)
 
 
 @dataclass(frozen=True)
@@ -174,12 +179,7 @@ class Job:
     def build(self) -> tuple[Trainer, VLM, SampleDataModule, dict[str, Explainer]]:
         """Trainer, model (not loaded), data and explainers. Raises UsageError where a value is refused, MachineError
         where data cannot be read."""
-        explainers = {}
-        for name, cls in self.classes.items():
-            try:
-                explainers[name] = construct(cls, self.parameters(name))
-            except ValueError as error:
-                raise UsageError(f"--explainer.{name}.{error}") from error
+        explainers = self.explainers()
         config = self.config.clone()
         config.pop("explainer", None)
         try:
@@ -194,10 +194,25 @@ class Job:
             raise UsageError(f"--trainer: {error}") from error
         return trainer, made.vlm, made.data, explainers
 
+    def explainers(self) -> dict[str, Explainer]:
+        """The explainers by name. Raises UsageError where a value is refused."""
+        made = {}
+        for name, cls in self.classes.items():
+            try:
+                made[name] = construct(cls, self.parameters(name))
+            except ValueError as error:
+                raise UsageError(f"--explainer.{name}.{error}") from error
+        return made
+
     def parameters(self, name: str) -> dict[str, Any]:
         """Every parameter of one explainer, as it was resolved; a class without any has no entry in the options."""
         values = self.config.get(f"explainer.{name}")
         return values.as_dict() if values else {}
+
+    def several(self) -> str:
+        """What is said where a sweep has more than one explainer."""
+        mend = "name it with --explainers NAME, in the yaml of the sweep or among the options of its runs"
+        return f"--explainers: a sweep takes one explainer, not {', '.join(self.classes)}; {mend}"
 
     def data_options(self) -> dict[str, Any]:
         """The data's options that may change a row; the others are the manifest's path, the loader and the cut."""

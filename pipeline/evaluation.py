@@ -228,7 +228,7 @@ class Evaluation:
     def refuse_sweeps_of_several(self) -> None:
         """One W&B run stands for one explainer, so a trial of a sweep holds one."""
         if in_a_sweep() and len(self.job.classes) > 1:
-            raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(self.job.classes)}")
+            raise UsageError(self.job.several())
 
     def check_explainers(self) -> None:
         """Refuse what an explainer cannot do with this model, and scales at which the model cannot be shown images."""

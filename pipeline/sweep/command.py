@@ -16,6 +16,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -64,6 +65,7 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
         try:
             record = Record.open(folder, identity)
             job = check(sweep, record, options, asked.seed)
+            check_values(asked.sweep, sweep, record, options, asked.seed)
             inside = runner.fits_inside(sweep, job)
             runner.Runner(sweep, record, asked.seed, options, job.config.words, inside, lock, stop).carry_out(total)
         except Stopped:
@@ -95,20 +97,39 @@ def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int
     for name in sweep.parameters:
         if arguments.option(options, name) is not None:
             raise UsageError(f"--{name}: a parameter of the sweep; leave it out after --, or change the yaml")
-    first = record.trials[0] if record.trials else Trial(0, search.propose(sweep, seed, ()) or {})
+    first = first_of(sweep, record, seed)
     args = runner.arguments_of(first, options, record)
     begins = runner.spelt(sweep, args)[0]
     if shutil.which(begins) is None:
         raise UsageError(f"command: {begins} is no program that can be started")
-    job = cli.parse(args)
+    job = cli.checked(args)
     if options:  # a parameter has more than one spelling, so what counts is whether an option that came later would win
-        other = cli.parse([*runner.arguments_of(first, (), record), *options])
+        other = cli.checked([*runner.arguments_of(first, (), record), *options])
         if changed := differences(*(yaml.safe_load(one.dump()) for one in (job, other))):
             mend = "leave that out after --, or change the yaml"
             raise UsageError(f"a parameter of the sweep is set again ({'; '.join(changed)}); {mend}")
     if len(job.classes) > 1:
-        raise UsageError(f"--explainers: a sweep takes one explainer, not {', '.join(job.classes)}")
+        raise UsageError(job.several())
+    job.explainers()
     return job
+
+
+def check_values(path: Path, sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> None:
+    """UsageError where a run would refuse a value that a later trial takes. Each is tried alone, in the first trial."""
+    first = first_of(sweep, record, seed)
+    listed = [(name, value) for name, one in sweep.parameters.items() if one.categories for value in one.values or ()]
+    for name, value in listed:
+        if value != first.values[name]:
+            try:
+                given = replace(first, values={**first.values, name: value})
+                cli.checked(runner.arguments_of(given, options, record)).explainers()
+            except UsageError as error:
+                raise UsageError(f"{path}: parameters.{name}: {cli.plain(value)}: {error}") from error
+
+
+def first_of(sweep: search.Sweep, record: Record, seed: int) -> Trial:
+    """The first trial: as it is on record, or as it would be."""
+    return record.trials[0] if record.trials else Trial(0, search.propose(sweep, seed, ()) or {})
 
 
 def count(sweep: search.Sweep, asked: int | None) -> int:

@@ -18,7 +18,7 @@ SWEEP = {
     "metric": {"name": "f1_iou", "goal": "maximize"},
     "parameters": {
         "explainers": {"value": "msea_arc"},
-        "explainer.msea_arc.scales": {"values": [[1.0], [0.0], [0.5, 1.0]]},
+        "explainer.msea_arc.k": {"values": [50, 10**9, 20]},
     },
 }
 
@@ -48,11 +48,11 @@ def test_trials_are_runs_and_a_sweep_that_is_killed_repeats_none_that_is_complet
     assert started(tmp_path) == [1, 2], "the second one is refused before its folder is made"
     trials = json.loads((tmp_path / "out" / "sweep.json").read_text())["trials"]
     assert [trial["status"] for trial in trials] == ["complete", "failed", "complete"]
-    assert "--explainer.msea_arc.scales: at least one, each positive" in trials[1]["error"]
+    assert "--explainer.msea_arc.k: at most the " in trials[1]["error"]
     assert (tmp_path / "out" / "page" / "index.html").exists()
     assert "cache: 0 of" not in (tmp_path / "out" / "logs" / "2.txt").read_text(), "the answers were known"
     plain = tmp_path / "plain"
-    given = ["--explainers", "msea_arc", "--explainer.msea_arc.scales=[0.5,1.0]"]
+    given = ["--explainers", "msea_arc", "--explainer.msea_arc.k=20"]
     assert run(*OPTIONS, *given, "--wandb.mode=disabled", "--run_dir", str(plain)).returncode == 0
     summary = (plain / "summary.json").read_bytes()
     assert (tmp_path / "out" / "trials" / "2" / "summary.json").read_bytes() == summary
