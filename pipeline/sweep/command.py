@@ -58,6 +58,8 @@ def said(line: str, status: int) -> int:
 def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
     """From the yaml to the table."""
     sweep = search.load(asked.sweep)
+    if "goal" not in (sweep.written.get("metric") or {"goal": "maximize"}):
+        said(f"{sweep.metric} is minimised, W&B's default; for its highest value first write metric.goal: maximize", 0)
     total = count(sweep, asked.trials)
     identity = {**sweep.written, "seed": asked.seed, "options": list(options)}
     folder = asked.out or Path("runs") / f"sweep-{asked.sweep.stem}-{digest(identity)[:8]}"

@@ -117,7 +117,8 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
     bounded = any(bound != ABSENT for bound in bounds)
     made = Table(title=Text(title), title_justify="left", caption_justify="left")
     unit = "in percent" if logged.share(metric) else "a count, the others in percent"
-    made.caption = f"by {metric}, {unit}{'; with its 95 % interval over images' if bounded else ''}; * best"
+    goal = "maximised" if sweep.maximize else "minimised"
+    made.caption = f"by {metric}, {goal}, {unit}{'; with its 95 % interval over images' if bounded else ''}; * best"
     made.add_column("Trial", justify="right")
     for name in short(sweep.parameters, sweep):
         made.add_column(Text(name), justify="right", overflow="fold")

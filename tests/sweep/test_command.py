@@ -83,7 +83,7 @@ def test_every_figure_is_shown_by_its_unit(
     assert f"trial 0: {metric} {shown}{' %' if bounds else ''} (k=1, p=0.5)" in said
     (line,) = (line.split("│")[1:-1] for line in said.splitlines() if line.startswith("│"))
     assert [cell.strip() for cell in line] == ["0", "1", "0.5", f"{shown}*", *bounds, "50.00", "–", "–"]
-    assert f"by {metric}, {unit}; * best" in said
+    assert f"by {metric}, maximised, {unit}; * best" in " ".join(said.split())
 
 
 def test_a_failed_trial_is_on_record_and_is_all_that_is_tried_again(
@@ -185,6 +185,15 @@ def test_a_stopped_sweep_says_75_and_goes_on_with_the_same_trial(
     assert sweep(method="random", parameters={"k": GRID["k"], "p": {"min": 0.5, "max": 1.0}}, run_cap=4) == 0
     assert started(out) == [0, 1, 2, 2, 3]
     assert [trial["values"] for trial in trials(out)[:3]] == [trial["values"] for trial in stopped]
+
+
+def test_a_metric_without_a_goal_is_minimised_and_said_to_be(
+    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep("--trials", "2", metric={"name": "f1_iou"}) == 0
+    said, complaint = capsys.readouterr()
+    assert complaint.startswith("pipeline.sweep: f1_iou is minimised, W&B's default; for its highest value first write")
+    assert "by f1_iou, minimised, in percent" in said
 
 
 def test_a_target_that_is_reached_ends_the_sweep(sweep: Callable[..., int], tmp_path: Path) -> None:
