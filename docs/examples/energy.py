@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.demo import DemoDataModule
+from datamodules.printable import printable
 from metrics import interval, matching
 from metrics.base import Evidence, Sum, gather
 from metrics.classes import Sums
@@ -52,12 +53,12 @@ def main(args: Sequence[str] | None = None) -> int:
     folder, data = parser.parse_args(args).run_dir, DemoDataModule()
     try:
         if fingerprint.read(folder)["manifest"] != data.digest:
-            parser.error(f"{folder} is no run on the demo's scenes")
+            raise ValueError(f"{folder} is no run on the demo's scenes")
+        if not (folder / "maps").is_dir():
+            raise ValueError(f"{folder} holds no maps; --save_maps uint8 keeps them")
         rows = sorted((row for row in read_rows(folder).values() if row.answer), key=lambda row: row.index)
     except ValueError as error:
-        parser.error(str(error))
-    if not (folder / "maps").is_dir():
-        parser.error(f"{folder} holds no maps; --save_maps uint8 keeps them")
+        parser.error(printable(str(error)))
     reader, words = data.reader, tagger("hanta")
     found: dict[str, list[Sum]] = {}
     for row, sample in zip(rows, reader([row.index for row in rows]), strict=True):

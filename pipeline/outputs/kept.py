@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import UInt8
 
+from datamodules.printable import printable
 from datamodules.rle import check_rle, plain
 from datamodules.sample import RLE, Sample
 from metrics.base import Box
@@ -30,7 +31,7 @@ Maps = Mapping[str, UInt8[np.ndarray, "_ _ _"]]
 class Kept:
     """size: height and width of the image that was explained. box: the part of it that the token grids cover.
 
-    masks: empty also where there is no ground truth. image: a JPEG file.
+    masks: empty also where there is no ground truth. image: a JPEG file. name: of the file that it came from, or "".
     """
 
     image: Path
@@ -40,6 +41,7 @@ class Kept:
     captions: Sequence[str]
     masks: Mapping[str, RLE]
     maps: Maps
+    name: str = ""
 
 
 def keep(folder: Path, sample: Sample, maps: Maps, box: Box) -> None:
@@ -54,7 +56,9 @@ def keep(folder: Path, sample: Sample, maps: Maps, box: Box) -> None:
     save(folder / "maps.npz", maps)
     known = {"size": [height, width], "box": list(box), "prompt": sample.prompt, "captions": list(sample.captions)}
     masks = [[name, plain(rle)] for name, rle in (sample.masks or {}).items()]  # a list: their order has a meaning
-    write_atomic(folder / "sample.json", json.dumps({**known, "masks": masks}))
+    name = sample.provenance.get("file_name")
+    known |= {"masks": masks, "name": printable(name) if isinstance(name, str) else ""}
+    write_atomic(folder / "sample.json", json.dumps(known))
 
 
 def whole(folder: Path) -> bool:
@@ -87,4 +91,5 @@ def _load(folder: Path) -> Kept:
         known["captions"],
         masks,
         maps,
+        str(known.get("name", "")),
     )

@@ -195,7 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--online", action="store_true", help="send it now; otherwise `wandb sync` can later")
     given = parser.parse_args(arguments)
     if not (given.run_dir / "summary.json").is_file():
-        parser.error(printable(f"{given.run_dir}: no finished run lies there (summary.json)"))
+        print(printable(f"{parser.prog}: error: {given.run_dir}: no finished run lies there"), file=sys.stderr)
+        return 2
     mode: Mode = "online" if given.online else "offline"
     failed = publish(given.run_dir, given.project, given.entity, mode, given.group)
     if failed:

@@ -23,7 +23,15 @@ MAPS = {
 def sample(size: tuple[int, int] = (80, 60)) -> Sample:
     masks = {name: coco.encode(np.asfortranarray(mask)) for name, mask in MASKS.items()}
     image = Image.new("RGBA", size, (255, 0, 0, 255))
-    return Sample("../../key", 7, image, "What?\u2028", ("A <b>.", "\udc80"), masks if size == (80, 60) else None)
+    return Sample(
+        "../../key",
+        7,
+        image,
+        "What?\u2028",
+        ("A <b>.", "\udc80"),
+        masks if size == (80, 60) else None,
+        provenance={"file_name": "a\x1b[1m.jpg"},
+    )
 
 
 def test_a_sample_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -36,6 +44,7 @@ def test_a_sample_comes_back_as_it_was(tmp_path: Path) -> None:
         "What?\u2028",
         ["A <b>.", "\udc80"],
     )
+    assert back.name == "a [1m.jpg"
     assert list(back.masks) == list(MASKS), "in the sample's order"
     assert all(np.array_equal(decode(back.masks[name]), mask) for name, mask in MASKS.items())
     assert all(

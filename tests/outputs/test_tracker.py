@@ -133,8 +133,7 @@ def test_the_command_publishes_later_in_the_folder_name_as_group(run_dir: Path, 
     assert len(runs(run_dir)) == 3
     assert json.loads((run_dir / "wandb.json").read_text())["group"] == "demo-run"
     assert f"wandb sync {run_dir}/wandb/offline-run-*" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="2"):
-        tracker.main([str(run_dir / "nowhere")])
+    assert tracker.main([str(run_dir / "nowhere")]) == 2
     assert "nowhere: no finished run lies there" in capsys.readouterr().err
     (run_dir / "summary.json").write_text("{")
     assert tracker.main([str(run_dir)]) == 1

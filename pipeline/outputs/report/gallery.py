@@ -65,7 +65,7 @@ def write(folder: Path, name: str, run: Run) -> int:
         shutil.copyfile(sample.image, target / f"{row.index}.jpg")
         _thumb(sample.image, target / f"{row.index}.thumb.jpg")
         _put(target / f"{row.index}.js", f"{name}/{row.index}", detail(row, sample, explainers))
-        return brief(row, explainers), _text(row)
+        return brief(row, explainers), f"{_text(row)} {sample.name}"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of it is done outside the interpreter's lock
         done = list(pool.map(one, shown))
@@ -122,6 +122,7 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
             shown = [_shares(unit, sample.maps[name], of.threshold, whole) for name, of, whole in each]
         units.append([unit.tokens.start, len(unit.tokens), unit.category, shown])
     return {
+        "file": sample.name,
         "prompt": sample.prompt,
         "truth": list(sample.captions),
         "size": list(sample.size),

@@ -132,7 +132,8 @@ def explained(
     masks = None if scene.names is None else {name: encode_mask(blob(drawn, size)) for name in scene.names}
     maps = {name: heat(generator(seed, scene.key + name), len(pieces), grid) for name in explainers}
     picture = Image.fromarray(drawn.integers(0, 256, (*grid, 3), np.uint8)).resize(size[::-1], Image.Resampling.BICUBIC)
-    sample = Sample(scene.key, 0, picture, scene.asked, (scene.said,), masks, ("dog", "cat", *(scene.names or ())))
+    names, came = ("dog", "cat", *(scene.names or ())), {"file_name": f"{scene.key}.jpg"}
+    sample = Sample(scene.key, 0, picture, scene.asked, (scene.said,), masks, names, provenance=came)
     scored, captions = {}, {}
     if masks is not None:
         known = Evidence(

@@ -117,6 +117,9 @@ def test_the_list_is_filtered_and_sorted(watched: Watched, runs: list[Path]) -> 
     expect(read.locator("#list .said")).to_have_text([SCENES[0].said])
     read.get_by_label("find").fill("whole picture")
     expect(read.locator("#key")).to_have_text("b")
+    expect(read.locator("#where")).to_contain_text("sample 1, b.jpg, asked")
+    read.get_by_label("find").fill("C.JPG")
+    expect(read.locator("#list .said")).to_have_text([SCENES[2].said])
     read.get_by_label("find").fill("nowhere")
     expect(read.locator("#count")).to_have_text("0 of 5")
     assert listed(read) == []

@@ -65,7 +65,7 @@ def test_the_index_has_each_sample_with_what_it_names(run: Run, written: Path) -
             expected[same[0].category] = [one + other for one, other in zip(before, figures, strict=True)]
         assert {index["categories"][category]: figures for category, *figures in named} == expected
     assert [one[3] for one in index["samples"]] == [0, 0, 1, 0, 0]
-    assert loaded(written / "texts.js") == ("3/texts", [scene.said for scene in SCENES])
+    assert loaded(written / "texts.js") == ("3/texts", [f"{scene.said} {scene.key}.jpg" for scene in SCENES])
 
 
 def test_a_category_named_twice_is_one_and_a_long_text_is_cut_in_the_index_alone(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_category_named_twice_is_one_and_a_long_text_is_cut_in_the_index_alone
     entries = run.rows["x"].explainers["tam"]["corrected"].objects
     assert named[0][3] == sum(round(1000 * entry.iou) for entry in entries)
     assert begins == said[: gallery.SAID - 1] + "…"
-    assert loaded(tmp_path / "out/0/texts.js")[1] == [said]
+    assert loaded(tmp_path / "out/0/texts.js")[1] == [f"{said} x.jpg"]
 
 
 @pytest.mark.parametrize("number", range(len(SCENES)))

@@ -147,7 +147,7 @@ const unitOf = (place) => (place === undefined ? [0, 0, null, []] : sample.units
 function drawSample() {
   $("sample").classList.remove("stale");
   $("key").textContent = sample.key;
-  $("where").textContent = `sample ${sample.number}, asked “${sample.prompt}”`;
+  $("where").textContent = `sample ${sample.number}${sample.file && `, ${sample.file}`}, asked “${sample.prompt}”`;
   $("truth").replaceChildren(...sample.truth.map((textContent) => make("li", { dir: "auto", textContent })));
   $("truth").parentElement.hidden = !sample.truth.length;
   $("caption").classList.toggle("long", sample.words.map(([text]) => text).join("").length > 600);
