@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from datamodules.faults import Overlooked
 from datamodules.printable import printable
 from pipeline import stop
 from pipeline.notice import Notice
@@ -56,7 +57,7 @@ def one_line(others: Callable[..., None]) -> Callable[..., None]:
     """Shows notices of the project on one line to stderr, without a line of source; other warnings as `others` does."""
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-        if issubclass(category, Notice):
+        if issubclass(category, Notice | Overlooked):
             sys.stderr.write(f"run_eval.py: {printable(str(message))}\n")
         else:
             others(message, category, *place)

@@ -21,6 +21,10 @@ class MachineError(Exception):
         return str(self).splitlines()[-1].removeprefix(f"{__name__}.{type(self).__name__}: ")
 
 
+class Overlooked(UserWarning):
+    """Data that is there and was not asked for."""
+
+
 def excuse(error: Exception, path: str | Path) -> None:
     """Raise MachineError where reading `path` failed for want of a working system or of memory, not by its bytes."""
     if isinstance(error, MemoryError):

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from PIL.Image import Image
 
 from datamodules.base import Reader, SampleDataModule
-from datamodules.faults import excuse
+from datamodules.faults import Overlooked, excuse
 from datamodules.manifest import IMAGE_FORMATS, MAX_MEMBER
 from datamodules.names import keys
 from datamodules.pictures import MAX_PIXELS, decode_image, inspect, turned
@@ -118,7 +118,9 @@ def pictures(folder: Path) -> list[Path]:
             rest[f"*{path.suffix}"] += 1
     if found and rest:
         listed = printable(", ".join(f"{kind} ({count})" for kind, count in sorted(rest.items())))
-        rank_zero_warn(f"paths: not taken of {str(folder)!r}: {listed}; '{folder}/**/*' takes all files")
+        rank_zero_warn(
+            f"paths: not taken of {str(folder)!r}: {listed}; '{folder}/**/*' takes all files", category=Overlooked
+        )
     return found
 
 

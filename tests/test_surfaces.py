@@ -118,7 +118,7 @@ TERMINAL: dict[str, Callable[[Path], object]] = {
     "W&B's words": lambda folder: board._tell(service.reason(RuntimeError(ALL))),
     "a dashboard": lambda folder: dashboard.main(["--project", ALL]),
     "a page": lambda folder: page.main([str(folder / ALL.replace("\0", ""))]),
-    "publishing": lambda folder: leave(lambda: tracker.main([str(folder / ALL.replace("\0", ""))])),
+    "publishing": lambda folder: tracker.main([str(folder / ALL.replace("\0", ""))]),
     "verify": unread,
     "convert": converted,
     "tables": summarised,

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from torch.utils.data import DataLoader
 
 from datamodules import images
-from datamodules.faults import MachineError
+from datamodules.faults import MachineError, Overlooked
 from datamodules.images import PROMPT, ImagesDataModule
 from datamodules.sample import Sample
 from tests.datamodules import published
@@ -169,7 +169,7 @@ def test_what_a_folder_holds_besides_pictures_is_counted(folder: Path) -> None:
         (folder / name).write_bytes(b"")
     (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
     os.mkfifo(folder / "pipe.jpg")
-    with pytest.warns(UserWarning, match=r"\*\.GIF \(1\), \*\.gif \(1\), \*\.txt \(1\), folders \(1\); '.*/\*\*/\*'"):
+    with pytest.warns(Overlooked, match=r"\*\.GIF \(1\), \*\.gif \(1\), \*\.txt \(1\), folders \(1\); '.*/\*\*/\*'"):
         found = {sample.key: sample for sample in samples(ImagesDataModule(str(folder)))}
     assert len(found) == 11, "the link to nothing is quarantined; a pipe is no file"
     assert found["gone"].error == "gone.jpg: the file is gone, or a link to nothing"
