@@ -128,7 +128,8 @@ class Evaluation:
     def open(self) -> None:
         """Make the run folder, or accept the one that the same command left."""
         try:
-            here = {"python": platform.python_version(), "host": platform.node(), "command": sys.argv}
+            here: dict[str, Any] = {"python": platform.python_version(), "host": platform.node(), "command": sys.argv}
+            here["samples"] = len(self.data.expected)
             fingerprints.open_run(self.run_dir, self.mark, fresh=self.config.fresh, environment=here)
             fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump())
         except ValueError as error:

@@ -45,6 +45,7 @@ class Runner:
         live = show.Live(self.sweep, total)
         live.known(trial for trial in self.record.trials[:total] if self.whole(trial))
         with live.bar:
+            live.console.show_cursor()  # so that it is still there after a second Ctrl-C
             for number in range(total):
                 if self.reached():
                     break
@@ -76,6 +77,7 @@ class Runner:
         if self.inside:
             process.warm(self.words)
         command = ["run_eval.py", *args] if self.inside else spelt(self.sweep, args)
+        live.begun(self.record.run_dir(trial.number), log)
         running = process.start(command, self.inside, log, self.lock, self.stop)
         told = self.wait(running, trial, live)
         status, figure = running.exitcode, None

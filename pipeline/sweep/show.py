@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from datamodules.printable import printable
 from pipeline.cli import plain
+from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import logged
 from pipeline.outputs.fingerprint import write_atomic
 from pipeline.outputs.summary import METRICS
@@ -25,6 +27,27 @@ BESIDE = ("f1_iou", "obj_iou", "func_iou")
 """Figures shown beside that of the sweep."""
 
 
+class Rows:
+    """How many rows a run has, counted as they are written: what was read is not read again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        self._read: dict[Path, int] = {}
+
+    def look(self) -> str:
+        """How many by now, of how many once the run has said it."""
+        for path in self.folder.glob("rows.*.jsonl"):
+            with path.open("rb") as lines:
+                lines.seek(self._read.get(path, 0))
+                while part := lines.read(1 << 20):
+                    self.count += part.count(b"\n")
+                self._read[path] = lines.tell()
+        if not (self.folder / "env.json").exists():
+            return "starting"
+        total = (fingerprints.record(self.folder)["starts"] or [{}])[-1].get("samples")
+        return f"{self.count:,}{f' of {total:,}' if total else ''} samples"
+
+
 class Live:
     """Trials done of all, the best so far and the time that is left; beneath it a line for each trial that ended."""
 
@@ -32,7 +55,13 @@ class Live:
         self.sweep, self.total = sweep, total
         self.console = console()
         self.best: Trial | None = None
-        columns = [TextColumn("trial {task.completed}/{task.total}"), BarColumn(20), TextColumn("{task.description}")]
+        self.rows: Rows | None = None
+        self._looked = 0.0
+        columns = [
+            TextColumn("trial {task.completed}/{task.total}"),
+            BarColumn(20),
+            TextColumn("{task.description}{task.fields[samples]}"),
+        ]
         times = [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
         # no thread of its own draws it: it would be lost, with its locks, in a process that is forked
         self.bar = Progress(
@@ -43,7 +72,7 @@ class Live:
             speed_estimate_period=86400,
             disable=not self.console.is_terminal,
         )
-        self.task = self.bar.add_task("", total=total)
+        self.task = self.bar.add_task("", total=total, samples="")
         self.bar.advance(self.task, 0)  # the time that the first trial is measured from
 
     def known(self, trials: Iterable[Trial]) -> None:
@@ -57,19 +86,28 @@ class Live:
         self._rank(trial)
         said = trial.error if trial.error else f"{self.sweep.metric} {quantity(self.sweep.metric, trial.figure)}"
         named = ", ".join(f"{name}={plain(given)}" for name, given in short(trial.values, self.sweep).items())
-        self.bar.advance(self.task)
+        self.bar.update(self.task, advance=1, samples="")
         done = f"{self.bar.tasks[0].completed:g}/{self.total}"
         line = f"{done} trial {trial.number}: {printable(str(said))} ({printable(named)})"
         self.console.print(Text(line, style="red" if trial.error else ""), soft_wrap=True)
 
+    def begun(self, folder: Path, log: Path) -> None:
+        """The trial in `folder` is in hand; where trials say what they do is told once."""
+        if self.rows is None:
+            self.console.print(Text(f"what trials say: {printable(str(log.parent))}/N.txt"), soft_wrap=True)
+        self.rows = Rows(folder)
+
     def tick(self) -> None:
-        """Draw it again; to be called now and then."""
+        """Draw it again, once a second with the samples of the trial in hand; to be called now and then."""
+        if self.rows is not None and self.console.is_terminal and time.monotonic() > self._looked + 1:
+            self._looked = time.monotonic()
+            self.bar.update(self.task, samples=f"trial {self.rows.folder.name}: {self.rows.look()}")
         self.bar.refresh()
 
     def _rank(self, trial: Trial) -> None:
         self.best = best(self.sweep, [*([self.best] if self.best else []), trial])
         if self.best:
-            self.bar.update(self.task, description=f"best {quantity(self.sweep.metric, self.best.figure)}")
+            self.bar.update(self.task, description=f"best {quantity(self.sweep.metric, self.best.figure)}, ")
 
 
 def console(file: Any = None) -> Console:
