@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.refused import near
+
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "configs" / "eval.yaml"
 SHARED = ("batch_size", "limit")
@@ -30,8 +32,9 @@ def locate(name: str, kind: str) -> Path:
     for path in (Path(name), ROOT / name, folder / f"{name}.yaml"):
         if path.suffix in (".yaml", ".yml") and path.is_file():
             return path
-    known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-    raise UsageError(f"--{kind}: {name!r} is neither a yaml file nor one of: {known}")
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    option = "explainers" if kind == "explainer" else kind
+    raise UsageError(f"--{option}: {name!r} is neither a yaml file nor one of: {', '.join(known)}{near(name, known)}")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn
 
-from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt, restricted_string_type
+from jsonargparse import ArgumentError, Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -23,10 +23,8 @@ from pipeline import arguments, launch
 from pipeline.arguments import UsageError
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
+from pipeline.refused import Bytes, Percent, told
 from pipeline.status import WRONG
-
-Percent: TypeAlias = restricted_string_type("Percent", r"^(100|\d{1,2}(\.\d+)?)%$")  # type: ignore[valid-type]
-"""A share of all samples, such as 1% or 0.5%."""
 
 
 def fail(message: object, status: int = WRONG) -> NoReturn:
@@ -71,11 +69,11 @@ class Parser(LightningArgumentParser):
     """jsonargparse with Lightning's groups, and errors of one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise UsageError(message) from ex
+        if not self.exit_on_error:  # that of a class, whose options stand below another: that one's parser goes on
+            raise ArgumentError(None, told(message, self._actions, flag="")) from ex
+        raise UsageError(told(message, self._actions)) from ex
 
 
-Bytes: TypeAlias = restricted_string_type("Bytes", r"^\d+(\.\d+)? ?([kMGT]?B)$")  # type: ignore[valid-type]
-"""A size such as 50GB."""
 CACHE = "a folder that keeps what the model gave, for other runs that ask the same; one for all runs"
 CACHE_SIZE = "what that folder may hold, such as 500MB; what comes after is not kept"
 MAX_BAD = "quarantined samples that a good run may have: a number, or a percentage of all such as 0.5%"

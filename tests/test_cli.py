@@ -87,3 +87,67 @@ def test_an_explainer_may_be_a_parameter_of_another(tmp_path: Path, capsys: pyte
     wrong = cli.parse(["--explainers=msea", base, "--explainer.msea.base.layer=-1"])
     with pytest.raises(cli.UsageError, match=r"^--explainer\.msea\.base\.layer: "):
         wrong.build()
+
+
+MSEA = "--explainers=msea --explainer.msea.base=pipeline.explainers.grad_cam.GradCAM"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("--limit eight", "--limit: a whole number from 1, or null; not 'eight'"),
+        ("--threads 0", "--threads: a whole number from 1; not '0'"),
+        ("--figures -1", "--figures: a whole number from 0; not '-1'"),
+        (
+            "--max_bad 200%",
+            "--max_bad: a whole number from 0, or a percentage such as 0.5%, at most 100%; not '200%'",
+        ),
+        ("--save_maps foo", "--save_maps: one of none, uint8, raw; not 'foo'"),
+        ("--wandb.mode on", "--wandb.mode: one of offline, online, disabled, or null; not 'on'"),
+        ("--cache_size 1000", "--cache_size: a size with its unit, such as 50GB; not '1000'"),
+        ("--fresh maybe", "--fresh: true or false; not 'maybe'"),
+        ("--fresh", "--fresh: expected one argument, true or false"),
+        (
+            "--explainer.msea_arc.scales 0.5",
+            "--explainer.msea_arc.scales: a list in brackets, each a number; not '0.5'",
+        ),
+        ("--explainer.msea_arc.k x", "--explainer.msea_arc.k: a whole number; not 'x'"),
+        ("--vlm.dtype bf16", "--vlm.dtype: one of float32, bfloat16, float16; not 'bf16'"),
+        (f"{MSEA} --explainer.msea.base.preset=both", "--explainer.msea.base.preset: one of paper, causal; not 'both'"),
+    ],
+)
+def test_a_value_is_refused_in_words_that_say_what_is_expected(
+    command: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, *command.split()) == f"run_eval.py: error: {told}"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("--data configs/data/shards.yaml", "--data.manifest: it must be given"),
+        ("--data.path x", "--data.path: no such option"),
+        ("--vlm.dtyp x", "--vlm.dtyp: no such option; did you mean dtype?"),
+        ("--limt 3", "unrecognized arguments: --limt 3; did you mean --limit?"),
+        ("--trainer.devces=2", "unrecognized arguments: --trainer.devces=2; did you mean --trainer.devices?"),
+        (
+            "--data images --data.paths a.jpg b.jpg c.jpg",
+            "unrecognized arguments: b.jpg c.jpg; a pattern of files is to be quoted, as in 'photos/*.jpg'",
+        ),
+    ],
+)
+def test_an_option_is_named_as_it_is_typed(command: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, *command.split()) == f"run_eval.py: error: {told}"
+
+
+def test_a_name_that_is_almost_right_is_answered_with_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "--explainers", "cma")
+    assert said.startswith("run_eval.py: error: --explainers: 'cma' is neither a yaml file nor one of: ")
+    assert said.endswith("; did you mean cam?")
+    assert "did you mean" not in refused(capsys, "--vlm", "zzz")
+
+
+def test_what_has_no_words_of_its_own_keeps_those_of_the_parser(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "--trainer.callbacks=foo.Bar")
+    assert said.startswith("run_eval.py: error: --trainer.callbacks: ")
+    assert "No module named 'foo'" in said

@@ -68,7 +68,7 @@ def test_two_sweeps_do_not_work_in_one_folder(
         (["--trials", "many"], GRID, "argument --trials: invalid"),
         ([], {"kk": {"values": [1, 2]}}, "explainer.msea_arc.kk"),
         ([], {"k": {"values": ["many", 2]}}, "explainer.msea_arc.k"),
-        ([], {**GRID, "k": {"values": [1, "ten"]}}, "tiny.yaml: parameters.explainer.msea_arc.k: ten: Parser key"),
+        ([], {**GRID, "k": {"values": [1, "ten"]}}, "tiny.yaml: parameters.explainer.msea_arc.k: ten: --explainer."),
         ([], {**GRID, "p": {"values": [0.5, 1.5]}}, "tiny.yaml: parameters.explainer.msea_arc.p: 1.5: --explainer."),
         ([], {**GRID, "k": {"value": 0}}, "--explainer.msea_arc.k: at least 1, got 0"),
     ],
@@ -105,7 +105,7 @@ def test_what_no_trial_could_do_is_refused_before_one_starts(
         ({"parameters": {"limit": {"value": 1}}}, "name it with --explainers NAME, in the yaml of the sweep or"),
         (
             {"parameters": {"explainers": {"values": ["cam", "nosuch"]}}, "run_cap": 1},
-            "parameters.explainers: nosuch: --explainer: 'nosuch' is neither",
+            "parameters.explainers: nosuch: --explainers: 'nosuch' is neither",
         ),
         ({"parameters": {"explainers": {"value": "nosuch"}}}, "'nosuch' is neither a yaml file nor one of"),
     ],
