@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ from pipeline.cli import plain
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import logged
 from pipeline.outputs.fingerprint import write_atomic
+from pipeline.outputs.report.read import brief
 from pipeline.outputs.summary import METRICS
 from pipeline.outputs.table import ABSENT, COLUMNS, WIDTH
 from pipeline.sweep.record import Record, Trial
@@ -162,13 +164,18 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
         made.add_column(Text(name), justify="right", overflow="fold")
     for name in (metric, *(["95 %"] if bounded else []), *beside):
         made.add_column(Text(COLUMNS.get(name, name)), justify="right", no_wrap=True)
-    for place, (trial, of, bound) in enumerate(zip(trials, found, bounds, strict=True)):
+    given = [
+        {name: json.dumps(one, ensure_ascii=False) for name, one in short(trial.values, sweep).items()}
+        for trial in trials
+    ]
+    among = {name: [values[name] for values in given] for name in short(sweep.parameters, sweep)}
+    for place, (trial, values, of, bound) in enumerate(zip(trials, given, found, bounds, strict=True)):
         star = "*" if place == 0 and trial.figure is not None else " "
         cells = [value(metric, of.get(metric)) + star, *([bound] if bounded else [])]
         cells += [value(name, of.get(name)) for name in beside]
         if trial.error:
             cells = ["failed", *[ABSENT] * (len(cells) - 1)]
-        made.add_row(str(trial.number), *(Text(plain(one)) for one in short(trial.values, sweep).values()), *cells)
+        made.add_row(str(trial.number), *(Text(brief(one, among[name])) for name, one in values.items()), *cells)
     screen = console(file)
     screen.print(made)
     for trial in trials:

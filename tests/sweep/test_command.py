@@ -62,6 +62,15 @@ def test_values_are_shown_as_the_yaml_writes_them(
     assert [row[f"explainer.msea_arc.{name}"] for name in others] == ["null", "[0.5, 1.0]", "true"]
 
 
+def test_the_table_has_as_many_digits_as_tell_values_apart(
+    sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [0.8740054586847945, 0.8741, 0.1 + 0.2]
+    assert sweep(parameters={"k": {"value": 1}, "p": {"values": values}}) == 0
+    lines = [line.split("│")[2].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert sorted(lines) == ["0.3", "0.874", "0.8741"]
+
+
 @pytest.mark.parametrize(
     ("metric", "shown", "bounds", "unit"),
     [

@@ -146,11 +146,12 @@ def _apart(run: Run, own: Parameters, rivals: Sequence[tuple[Run, Parameters]]) 
     if not told:
         return run.name
     values = {name: [of.get(name, "") for of in (own, *(theirs for _, theirs in rivals))] for name in names}
-    return ", ".join(f"{name} {_brief(own[name], values[name])}" for name in names)
+    return ", ".join(f"{name} {brief(own[name], values[name])}" for name in names)
 
 
-def _brief(value: str, among: Sequence[str]) -> str:
-    """A parameter's value for a label: long fractions in as few digits, three or more, as tell all values apart."""
+def brief(value: str, among: Sequence[str]) -> str:
+    """A parameter's value, as JSON, for a label: a long fraction in as few digits, three or more, as tell it from all
+    other values `among` which it stands."""
     for digits in range(3, 17):
         told = {one: _rounded(one, digits) for one in among}
         if len(set(told.values())) == len(told):
