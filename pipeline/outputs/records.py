@@ -19,7 +19,8 @@ from datamodules.printable import escaped
 from metrics.base import Sum
 from metrics.entries import Entries
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version of a row's fields. Rows of schema 1, which had no `failed`, are read and brought up to date."""
 _TAIL = len(b'"crc32":"01234567"}')
 
 
@@ -38,8 +39,9 @@ class Row:
     """One sample, scored; or quarantined, then `error` says why and everything else may be absent.
 
     answer: ids, pieces, text, ended. captions: metric -> sum. explainers: name -> profile -> entries.
-    seconds: stage -> seconds. batch: size of the batch in which it was computed; redone: where that is a part of the
-        planned batch, the kind of error that the larger one ended with.
+    failed: name -> reason, of explainers that failed on this sample; they are no key of `explainers`.
+    seconds: stage -> seconds. batch: size of the smallest batch in which a part of it was computed; redone: where that
+        is a part of the planned batch, the kind of error that the larger one ended with.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Row:
     batch: int = 1
     redone: str | None = None
     error: str | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -66,20 +69,27 @@ class Torn(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is kept at hand of a row on disk: its place in the manifest, why it is quarantined if it is, its line."""
+    """What is kept at hand of a row on disk: its place in the manifest, why it is quarantined if it is, the names of
+    the explainers that failed, its line."""
 
     index: int
     error: str | None
+    failed: tuple[str, ...]
     file: int
     start: int
     size: int
+
+    @property
+    def lacking(self) -> float:
+        """How many explainers have no entry here; infinite where the sample is quarantined."""
+        return float(len(self.failed)) if self.error is None else math.inf
 
 
 class Rows(Mapping[str, Row]):
     """The rows of some files by key, in the order found. Only heads are in memory: a row is read when it is asked for.
 
-    Of several rows with one key the first scored one counts; where none is scored, the first. dropped: lines that were
-    torn.
+    Of several rows with one key that counts which lacks the fewest explainers, and of such rows the first; a
+    quarantined one counts where there is no other. dropped: lines that were torn.
     """
 
     def __init__(self) -> None:
@@ -100,9 +110,10 @@ class Rows(Mapping[str, Row]):
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from error
                 else:
+                    found = Head(fields["index"], fields["error"], tuple(fields["failed"]), file, start, len(line))
                     known = self.heads.get(fields["key"])
-                    if known is None or (known.error is not None and fields["error"] is None):
-                        self.heads[fields["key"]] = Head(fields["index"], fields["error"], file, start, len(line))
+                    if known is None or found.lacking < known.lacking:
+                        self.heads[fields["key"]] = found
                 start += len(line)
 
     def __getitem__(self, key: str) -> Row:
@@ -116,8 +127,8 @@ class Rows(Mapping[str, Row]):
         return len(self.heads)
 
     def done(self, retry: bool = False) -> frozenset[str]:
-        """Keys that need no more work; with `retry` quarantined ones do."""
-        return frozenset(key for key, head in self.heads.items() if head.error is None or not retry)
+        """Keys that need no more work; with `retry` those do that are quarantined or lack an explainer."""
+        return frozenset(key for key, head in self.heads.items() if not (retry and head.lacking))
 
 
 def encode(row: Row) -> bytes:
@@ -142,10 +153,10 @@ def check(line: bytes) -> dict[str, Any]:
     if tail != b'"crc32":"%08x"}' % zlib.crc32(body):
         raise Torn("the checksum is wrong")
     fields = json.loads(line)
-    if fields.get("schema") != SCHEMA:
-        raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schema {SCHEMA}")
+    if fields.get("schema") not in (1, SCHEMA):
+        raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schemas 1 and {SCHEMA}")
     del fields["crc32"]
-    return dict(fields)
+    return {"failed": {}, **fields, "schema": SCHEMA}
 
 
 def decode(line: bytes) -> Row:

@@ -37,6 +37,8 @@ def test_a_row_comes_back_as_it_was():
     assert decode(encode(ROW)) == ROW
     failed = Row(key="k", index=0, error="ValueError: too wide")
     assert decode(encode(failed)) == failed
+    partly = replace(ROW, failed={"attention": 'RuntimeError: own.py:3: no "heads"'})
+    assert decode(encode(partly)) == partly
 
 
 def test_the_line_is_one_sorted_json_object_whose_last_key_is_the_checksum_of_the_bytes_before_it():
@@ -131,11 +133,46 @@ def test_a_scored_row_supersedes_quarantined_ones_and_nothing_supersedes_a_score
     assert read_rows(tmp_path).done(retry=True) == frozenset()
 
 
-def test_rows_of_before_batches_were_redone_are_read(tmp_path: Path):
-    fields = json.loads(encode(ROW))
-    del fields["redone"], fields["crc32"]
-    body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))[:-1].encode() + b","
-    assert decode(body + b'"crc32":"%08x"}\n' % zlib.crc32(body)) == ROW
+def written(row: Row, *without: str, **other: object) -> bytes:
+    """The line of `row` as another version wrote it: without some fields, or with other values."""
+    fields = {name: value for name, value in json.loads(encode(row)).items() if name not in (*without, "crc32")}
+    body = json.dumps(fields | other, ensure_ascii=False, separators=(",", ":"))[:-1].encode() + b","
+    return body + b'"crc32":"%08x"}\n' % zlib.crc32(body)
+
+
+def test_rows_of_before_batches_were_redone_are_read():
+    assert decode(written(ROW, "redone")) == ROW
+
+
+def test_rows_of_schema_1_are_read_as_rows_on_which_no_explainer_failed(tmp_path: Path):
+    bad = Row("bad", 4, error="ValueError: none")
+    (tmp_path / "rows.0.jsonl").write_bytes(written(ROW, "failed", schema=1) + written(bad, "failed", schema=1))
+    rows = read_rows(tmp_path)
+    assert rows == {ROW.key: ROW, "bad": bad}
+    assert {row.schema for row in rows.values()} == {2}
+    assert rows.done(retry=True) == {ROW.key}
+
+
+def test_the_row_that_lacks_the_fewest_explainers_counts_and_a_retry_does_those_that_lack_some(tmp_path: Path):
+    two = replace(ROW, index=2, failed={"tam": "ValueError: 2", "msea": "ValueError: 2"})
+    one, again = (replace(ROW, index=index, failed={"tam": "ValueError: 1"}) for index in (3, 4))
+    bad, whole = Row(ROW.key, 5, error="ValueError: none"), replace(ROW, index=6)
+    ranked = [whole, one, two, bad]
+    for order in permutations([bad, two, one, whole]):
+        for count in range(1, 5):
+            with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+                for row in order[:count]:
+                    writer.write(row)
+            rows = read_rows(tmp_path)
+            assert rows == {ROW.key: min(order[:count], key=ranked.index)}
+            assert rows.done() == {ROW.key}
+            assert rows.done(retry=True) == ({ROW.key} if whole in order[:count] else frozenset())
+            (tmp_path / "rows.0.jsonl").unlink()
+    with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+        for row in (one, again):
+            writer.write(row)
+    assert read_rows(tmp_path) == {ROW.key: one}, "the first of two that lack as many"
+    assert read_rows(tmp_path).heads[ROW.key].failed == ("tam",)
 
 
 def test_rows_stay_on_disk_until_they_are_asked_for_and_files_are_let_go(
@@ -164,7 +201,7 @@ def test_rows_stay_on_disk_until_they_are_asked_for_and_files_are_let_go(
 
 def test_an_unknown_schema_is_an_error_that_names_the_file(tmp_path: Path):
     (tmp_path / "rows.0.jsonl").write_bytes(encode(replace(ROW, schema=99)))
-    with pytest.raises(ValueError, match=r"rows\.0\.jsonl: row of schema 99; this version reads schema 1"):
+    with pytest.raises(ValueError, match=r"rows\.0\.jsonl: row of schema 99; this version reads schemas 1 and 2"):
         read_rows(tmp_path)
 
 
