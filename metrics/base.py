@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Evidence:
     categories: the vocabulary of names. captions: reference captions. score: model probability of the answer tokens
     for a changed image, where a metric needs the model (faithfulness).
     end: text of the end token, if the answer ended. size: height and width of the image; None: those of the masks.
+    synonyms: words or phrases that name a category, in profile `corrected` and for the nouns named.
     """
 
     maps: UInt8[np.ndarray, "answer rows cols"]
@@ -53,3 +54,4 @@ class Evidence:
     end: str = ""
     size: tuple[int, int] | None = None
     score: Callable[..., Any] | None = None
+    synonyms: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Plausibility of the maps of one answer: entries per word in two profiles, and their sums.
 
 `corrected` is what the definitions mean; `reference` reproduces the public TAM scorer (xmed-lab/TAM, `evaluate`)
-with its slips, numbered as in the evaluation protocol. Words are given, so nothing here tags; pixels are in `pixels`.
+with its slips, numbered as in the evaluation protocol. Words are given: those of `words_of` know how either profile
+reads the answer, plain lists of words are taken by both as they are. Pixels are in `pixels`.
 
 Deviation of `reference`: slip 10 gives the last word the end token's text and its map. Here an answer ends before its
 end token, so no explainer makes a map of it: the text alone is glued (it decides the word's tag and match) and the word
@@ -11,7 +12,6 @@ the public code.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,7 +20,7 @@ from metrics import matching
 from metrics.base import Box, Evidence
 from metrics.entries import Absent, Entries, Object, Share
 from metrics.pixels import WHOLE, Maps, Mask, below, decode
-from metrics.words import FUNCTION, NOUN, Plain, Tagger, Word
+from metrics.words import FUNCTION, NOUN, Plain, Tagger, Word, Words, reference_word
 
 Profile = Literal["corrected", "reference"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -58,10 +58,11 @@ def score_all(evidence: Evidence, words: Sequence[Word], tagger: Tagger | None =
 
 
 def _score(scene: _Scene, evidence: Evidence, words: Sequence[Word], profile: Profile, tagger: Tagger) -> Entries:
-    names = matching.vocabulary(evidence.categories, tagger)
     if profile == "corrected":
+        names = matching.vocabulary(evidence.categories, tagger, evidence.synonyms)
         return _corrected(scene, evidence, words, names)
-    return _reference(scene, _glued(words, evidence.end, tagger), names)
+    spoken = words.reference if isinstance(words, Words) else words
+    return _reference(scene, _glued(spoken, evidence.end, tagger), matching.vocabulary(evidence.categories, tagger))
 
 
 def _corrected(scene: _Scene, evidence: Evidence, words: Sequence[Word], names: matching.Vocabulary) -> Entries:
@@ -106,12 +107,10 @@ def _reference(scene: _Scene, words: Sequence[Word], names: matching.Vocabulary)
 
 
 def _glued(words: Sequence[Word], end: str, tagger: Tagger) -> list[Word]:
-    """Slip 10: the end token's text is glued to the last word, which is tagged anew; its map is not at hand."""
+    """Slip 10: glue the end token's text to the last word, which is tagged anew; its map is not at hand."""
     if not words or not end:
         return list(words)
-    text = words[-1].text + end.strip()
-    tag, lemma = tagger.tag(text)
-    return [*words[:-1], replace(words[-1], text=text, tag=tag, lemma=lemma)]
+    return [*words[:-1], reference_word(words[-1].text + end.replace(" ", ""), words[-1].tokens, tagger)]
 
 
 def _best(maps: Maps, tokens: Sequence[int], mask: Mask, box: Box, first: int, category: str) -> Object:

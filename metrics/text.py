@@ -1,6 +1,6 @@
 """How good the answer is as a caption: ROUGE-L, METEOR, and the categories it names against those in the masks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -48,16 +48,27 @@ def _wordnet() -> Any:
     return wordnet
 
 
-def mentioned(words: Sequence[Word], categories: Sequence[str], tagger: Tagger | None = None) -> set[str]:
-    """The categories that the words name, by the matching of the corrected profile."""
-    names = matching.vocabulary(tuple(categories), tagger or Plain())
+def mentioned(
+    words: Sequence[Word],
+    categories: Sequence[str],
+    tagger: Tagger | None = None,
+    synonyms: Mapping[str, str] | None = None,
+) -> set[str]:
+    """Return the categories that the words name, by the matching of the corrected profile."""
+    names = matching.vocabulary(tuple(categories), tagger or Plain(), synonyms)
     return {match.category for match in matching.corrected(words, names)}
+
+
+def phrases(evidence: Evidence, words: Sequence[Word], tagger: Tagger | None = None) -> list[tuple[int, int]]:
+    """Return first word and number of words of each phrase of several words that names a category."""
+    names = matching.vocabulary(evidence.categories, tagger or Plain(), evidence.synonyms)
+    return [(match.first, match.length) for match in matching.corrected(words, names) if match.length > 1]
 
 
 def nouns(evidence: Evidence, words: Sequence[Word], tagger: Tagger | None = None) -> tuple[Sum, Sum]:
     """Recall and precision of the categories named by the answer against those with a non-empty mask. Micro: the totals
     are hits, the counts the categories in the image, and those named."""
-    said = mentioned(words, evidence.categories, tagger)
+    said = mentioned(words, evidence.categories, tagger, evidence.synonyms)
     there = {name for name, rle in evidence.masks.items() if area(rle)}
     hits = float(len(said & there))
     return Sum(hits, len(there)), Sum(hits, len(said))

@@ -1,184 +1,188 @@
-"""From token pieces to words with a label, a lemma and a Penn tag; the taggers see one word at a time, no context."""
+"""From token pieces to words with a label, a lemma and a Penn tag, in the two readings of the scoring profiles."""
 
-import re
 import string
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Literal, Protocol, runtime_checkable
+from functools import cached_property
+from itertools import accumulate
+from typing import Literal
+
+from metrics import spelling
+from metrics.spelling import REPLACED, is_cjk, is_punctuation
+from metrics.taggers import FUNCTION, LONGEST, NOUN, PENN, Hanta, Nltk, Plain, Tagger, plain, tagger
+
+__all__ = [
+    "FUNCTION",
+    "LONGEST",
+    "NOUN",
+    "PENN",
+    "Hanta",
+    "Label",
+    "Nltk",
+    "Plain",
+    "Tagger",
+    "Word",
+    "Words",
+    "group",
+    "is_punctuation",
+    "label",
+    "plain",
+    "reading",
+    "reference_words",
+    "tagger",
+    "words_of",
+]
 
 Label = Literal["noun", "function", "punctuation", "other"]
-
-# The Penn tags of function words; prepositions (IN) and numbers (CD) are deliberately not among them.
-FUNCTION = frozenset(["CC", "DT", "EX", "MD", "POS", "PRP", "PRP$", "UH", "WDT", "WP", "WP$", "WRB"])
-NOUN = frozenset(["NN", "NNS", "NNP", "NNPS"])
 MARKERS = ("▁", "Ġ")  # how SentencePiece and byte-level tokenizers write the space before a word
-
-# C5, the tags of HanTa's English model, to Penn. "that" (CJT) is read as the relative pronoun it mostly is in captions.
-PENN = {
-    **{"AJ0": "JJ", "AJC": "JJR", "AJS": "JJS", "AT0": "DT", "AV0": "RB", "AVP": "RP", "AVQ": "WRB"},
-    **{"CJC": "CC", "CJS": "IN", "CJT": "WDT", "CRD": "CD", "DPS": "PRP$", "DT0": "DT", "DTQ": "WDT"},
-    **{"EX0": "EX", "ITJ": "UH", "NN0": "NN", "NN1": "NN", "NN2": "NNS", "NP0": "NNP", "ORD": "JJ"},
-    **{"PNI": "NN", "PNP": "PRP", "PNQ": "WP", "PNX": "PRP", "POS": "POS", "PRF": "IN", "PRP": "IN"},
-    **{"PUL": "-LRB-", "PUN": ".", "PUQ": "''", "PUR": "-RRB-", "TO0": "TO", "UNC": "FW", "VM0": "MD"},
-    **{"XX0": "RB", "ZZ0": "SYM"},
-    **{
-        f"V{kind}{c5}": penn
-        for kind in "BDHV"
-        for c5, penn in zip("BDGINZ", ["VBP", "VBD", "VBG", "VB", "VBN", "VBZ"], strict=True)
-    },
-}
-
-# Names of things that HanTa, seeing one word alone, takes for a verb or an adjective, or whose lemma it misses.
-NOUNS = {
-    **{"batter": "batter", "bear": "bear", "bears": "bear", "cucumber": "cucumber", "drier": "drier"},
-    **{"driers": "drier", "duck": "duck", "giraffe": "giraffe", "giraffes": "giraffe", "goggles": "goggles"},
-    **{"hydrant": "hydrant", "kiwi": "kiwi", "monitor": "monitor", "orange": "orange", "remote": "remote"},
-    **{"sink": "sink", "ski": "ski", "skis": "ski", "sunglasses": "sunglasses", "toaster": "toaster"},
-    **{"wrench": "wrench"},
-}
-CLITIC = re.compile(r"(?:(?<=\w)n['’]t|['’](?:s|m|d|re|ve|ll))$", re.IGNORECASE)
-
-
-LONGEST = 64
-"""Letters of the longest text that a tagger is asked about; it takes time by their cube, and no word has so many."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word of an answer. text: without spaces. tokens: its indices. lemma: lower case, no hyphens. tag: Penn."""
+    """One word of an answer.
+
+    text: as it was said, without spaces. tokens: its indices, ascending; a special token between them is left out.
+    lemma: in the form in which names are compared. tag: Penn. parts: the lemmas of what hyphens join, where they do.
+    """
 
     text: str
     tokens: tuple[int, ...]
     label: Label
     lemma: str
     tag: str
+    parts: tuple[str, ...] = ()
 
 
-@runtime_checkable
-class Tagger(Protocol):
-    """A pure function from a word to its Penn tag and lemma; `name` goes into the record of a run."""
+class Words(list[Word]):
+    """The words of an answer as profile `corrected` reads them. `reference`: as the public code of TAM reads them."""
 
-    name: str
+    def __init__(self, words: Iterable[Word], pieces: Sequence[str], tagger: Tagger, alone: Sequence[str]) -> None:
+        super().__init__(words)
+        self._read = (tuple(pieces), tagger, tuple(alone))
 
-    def tag(self, word: str) -> tuple[str, str]: ...
-
-    def __hash__(self) -> int: ...
-
-
-def plain(word: str) -> str:
-    """Lower case, hyphens dropped: the form in which lemmas are compared."""
-    return word.lower().replace("-", "")
-
-
-def bounded(tag: Callable[[str], tuple[str, str]]) -> Callable[[str], tuple[str, str]]:
-    """`tag`, remembered for the words asked last; what is longer than `LONGEST` is none and counts as foreign (FW)."""
-    known = lru_cache(maxsize=65536)(tag)
-    return lambda word: known(word) if len(word) <= LONGEST else ("FW", plain(word))
-
-
-class Plain:
-    """Every word is a noun and its own lemma: for category names whose words are given as lemmas."""
-
-    name = "plain"
-
-    def tag(self, word: str) -> tuple[str, str]:
-        return "NN", plain(word)
-
-
-class Hanta:
-    """HanTa's English model, which lies in its wheel: works offline. Quotes and clitics round a word are taken off."""
-
-    name = "hanta"
-
-    def __init__(self) -> None:
-        from HanTa.HanoverTagger import HanoverTagger
-
-        self._analyze = HanoverTagger("morphmodel_en.pgz").analyze
-        self._bounded = bounded(self._tag)
-
-    def tag(self, word: str) -> tuple[str, str]:
-        return self._bounded(word)
-
-    def _tag(self, word: str) -> tuple[str, str]:
-        core = CLITIC.sub("", word).strip(string.punctuation) or word
-        if plain(core) in NOUNS:
-            lemma = NOUNS[plain(core)]
-            return ("NN" if lemma == plain(core) else "NNS"), lemma
-        lemma, c5 = self._analyze(core)
-        return PENN.get(c5, "FW"), plain(lemma)
-
-
-class Nltk:
-    """NLTK's tagger and WordNet lemmatiser, as the reference uses them; nothing is fetched."""
-
-    name = "nltk"
-    DATA = ("averaged_perceptron_tagger_eng", "wordnet")
-
-    def __init__(self) -> None:
-        import nltk
-        from nltk.stem import WordNetLemmatizer
-
-        try:
-            nltk.pos_tag(["dog"])
-            WordNetLemmatizer().lemmatize("dogs")
-        except LookupError as error:
-            raise LookupError(
-                f"the word backend 'nltk' needs NLTK's data {' and '.join(self.DATA)}, which is not all present: "
-                f"run `python -m nltk.downloader {' '.join(self.DATA)}`, or choose the backend 'hanta'"
-            ) from error
-        self._pos_tag, self._lemmatize = nltk.pos_tag, WordNetLemmatizer().lemmatize
-        self._bounded = bounded(self._tag)
-
-    def tag(self, word: str) -> tuple[str, str]:
-        return self._bounded(word)
-
-    def _tag(self, word: str) -> tuple[str, str]:
-        return self._pos_tag([word])[0][1], self._lemmatize(plain(word))
-
-
-@cache
-def tagger(name: str) -> Tagger:
-    """The tagger of that name, loaded once: `hanta` (default of the project) or `nltk`."""
-    backends: dict[str, type[Hanta] | type[Nltk]] = {"hanta": Hanta, "nltk": Nltk}
-    if name not in backends:
-        raise ValueError(f"unknown word backend {name!r}: choose one of {', '.join(backends)}")
-    return backends[name]()
+    @cached_property
+    def reference(self) -> list[Word]:
+        """Return the words of `reference_words`."""
+        return reference_words(*self._read)
 
 
 def label(text: str, tag: str) -> Label:
-    """What a word counts as; punctuation is a word of nothing but ASCII punctuation."""
+    """Return what a word counts as; punctuation is a word without a letter or a number."""
     if is_punctuation(text):
         return "punctuation"
     return "function" if tag in FUNCTION else "noun" if tag in NOUN else "other"
 
 
-def is_punctuation(text: str) -> bool:
-    return bool(text) and all(character in string.punctuation for character in text)
+def group(pieces: Sequence[str], alone: Sequence[str] = ()) -> list[tuple[int, ...]]:
+    """Return the token indices of each word, as profile `corrected` reads an answer.
 
+    pieces: the text that each token adds. alone: the text of each token by itself, with the names of special tokens;
+    empty where it is not known.
 
-def group(pieces: Sequence[str]) -> list[tuple[int, ...]]:
-    """Token indices of each word. A token starts a word when it is the first, begins with a space (or the tokenizer's
-    word marker), is ASCII punctuation, or is CJK; every token belongs to exactly one word."""
-    words: list[tuple[int, ...]] = []
+    A token starts a word when it is the first, begins with white space (or the tokenizer's word marker) or with
+    punctuation other than a hyphen or apostrophe, is punctuation, is CJK, or follows a word that ends in punctuation or
+    white space.
+    Punctuation is whatever has no letter and no number, in any script; combining marks and zero-width marks between
+    letters join the word before.
+
+    A token that adds no text yet holds the first bytes of a character and belongs to the word of the token that
+    completes it. A special token belongs to no word. Nor do bytes that no character follows from; where `alone` is not
+    known, special tokens count as first bytes.
+    """
+    words: list[list[int]] = []
+    said = ""  # the end of the last word's text
+    waiting: list[int] = []  # tokens of a character that is not complete
+    later = list(accumulate(reversed(pieces), lambda known, piece: piece or known, initial=""))[-2::-1]
     for index, piece in enumerate(pieces):
-        starts = piece[:1].isspace() or piece.startswith(MARKERS) or is_punctuation(piece)
-        if not words or starts or any("CJK" in unicodedata.name(character, "") for character in piece):
-            words.append((index,))
+        own = alone[index] if alone else REPLACED
+        if REPLACED in piece and not piece.replace(REPLACED, "").strip():
+            waiting = []
+        elif not piece and own.strip() and REPLACED not in own:
+            continue
+        elif not piece.strip() and (not piece or (own.endswith(REPLACED) and alone)):
+            waiting.append(index)
         else:
-            words[-1] += (index,)
-    return words
+            text = "".join(pieces[one] for one in waiting) + piece
+            if words and not _starts(text, said, later[index]):
+                words[-1] += [*waiting, index]
+            else:
+                words.append([*waiting, index])
+                said = ""
+            said = (said + text)[-LONGEST:]
+            waiting = []
+    return [tuple(tokens) for tokens in words]
 
 
-def words_of(pieces: Sequence[str], tagger: Tagger) -> list[Word]:
-    """The labelled words of an answer; a word of nothing but white space is `other`, with empty text, lemma and tag."""
+def _starts(text: str, before: str, following: str) -> bool:
+    """Return whether a token that says `text` starts a word after the word `before`."""
+    of = spelling.kinds(text)
+    if text.startswith(MARKERS) or of.startswith(" ") or is_cjk(text):
+        return True
+    if not of.strip("m"):
+        return False
+    last = spelling.kinds(before).rstrip("mz")[-1:]
+    if not of.strip("mz") and last in ("l", "d") and spelling.kinds(following).lstrip("mz")[:1] in ("l", "d"):
+        return is_cjk(before[-1:]) or is_cjk(following[:1])
+    if is_punctuation(text) or of.lstrip("mz")[0] in "sp":
+        return True
+    return (last in ("s", "p") and not is_punctuation(before)) or bool(before.strip() and before[-1].isspace())
+
+
+def reading(text: str, tagger: Tagger) -> tuple[str, str, tuple[str, ...]]:
+    """Return tag, lemma and, where hyphens join it, the lemmas of the parts of one word, without punctuation round it.
+
+    Of a text that holds several words ("dog—a" in one token) the first noun counts, without a noun the first word.
+    """
+    found = [(word, *tagger.tag(word)) for word in spelling.parts(text)]
+    if not found:
+        tag, lemma = tagger.tag(text)
+        return tag, spelling.folded(lemma), ()
+    word, tag, lemma = next((one for one in found if one[1] in NOUN), found[0])
+    joined = word.split("-")
+    parts = tuple(spelling.folded(tagger.tag(part)[1]) for part in joined) if len(joined) > 1 and all(joined) else ()
+    return tag, spelling.folded(lemma), parts
+
+
+def words_of(pieces: Sequence[str], tagger: Tagger, alone: Sequence[str] = ()) -> Words:
+    """Return the labelled words of an answer, grouped by `group`.
+
+    A word of nothing but white space is `other`, with empty text, lemma and tag.
+    """
     words = []
-    for tokens in group(pieces):
-        text = "".join(pieces[index] for index in tokens)
-        for marker in MARKERS:
-            text = text.replace(marker, "")
+    for tokens in group(pieces, alone):
+        text = _unmarked("".join(pieces[index] for index in tokens))
         text = "".join(text.split())
-        tag, lemma = tagger.tag(text) if text else ("", "")
-        words.append(Word(text, tokens, label(text, tag), lemma, tag))
-    return words
+        tag, lemma, parts = reading(text, tagger) if text else ("", "", ())
+        words.append(Word(text, tokens, label(text, tag), lemma, tag, parts))
+    return Words(words, pieces, tagger, alone)
+
+
+def reference_words(pieces: Sequence[str], tagger: Tagger, alone: Sequence[str] = ()) -> list[Word]:
+    """Return the words as the public code of TAM reads them (xmed-lab/TAM, `ids_to_word_groups`), its slips included.
+
+    It looks at the text of each token by itself, special tokens and halves of characters too: `alone`, or `pieces`
+    where that is not known. A token starts a word when it is the first, begins with a space or the word marker, is a
+    *substring* of ASCII's punctuation (so "." and "()" are, as is no text at all, but '."' and "..." are not), or is
+    CJK. Spaces are taken out of a word, line breaks are not.
+    """
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for index, own in enumerate(alone or pieces):
+        text = _unmarked(own)
+        spaced = text.startswith(" ") or own.startswith(MARKERS) or pieces[index].startswith(" ")
+        if not found or spaced or text in string.punctuation or is_cjk(text):
+            found.append((text.replace(" ", ""), (index,)))
+        else:
+            found[-1] = found[-1][0] + text.replace(" ", ""), (*found[-1][1], index)
+    return [reference_word(text, tokens, tagger) for text, tokens in found]
+
+
+def reference_word(text: str, tokens: tuple[int, ...], tagger: Tagger) -> Word:
+    """Return a word with the tag of its text as it is and the lemma of its plain form, as the public code asks."""
+    tag = tagger.tag(text)[0]
+    return Word(text, tokens, label(text, tag), tagger.tag(plain(text))[1], tag)
+
+
+def _unmarked(text: str) -> str:
+    for marker in MARKERS:
+        text = text.replace(marker, "")
+    return text

@@ -200,7 +200,7 @@ class ExplainModule(LightningModule):
 
     def row(self, sample: Sample, query: Query, answer: Answer, finished: Mapping[str, np.ndarray]) -> Row:
         """Score one answer: its maps in both profiles, its text against the captions and the objects."""
-        words = words_of(answer.pieces, self.tagger)
+        words = words_of(answer.pieces, self.tagger, answer.alone)
         known = Evidence(
             maps=np.zeros((0, 1, 1), np.uint8),
             pieces=answer.pieces,
@@ -211,18 +211,20 @@ class ExplainModule(LightningModule):
             end=self.vlm.end_text if answer.ended else "",
             size=(query.image.height, query.image.width),
         )
-        scored, captions = {}, {}
+        scored, captions, phrases = {}, {}, []
         if sample.masks is not None:
+            phrases = text.phrases(known, words, self.tagger)
             captions = text.sums(answer.text, known, words, self.tagger)
             for name, values in finished.items():
                 scored[name] = localisation.score_all(replace(known, maps=values), words, self.tagger)
         return Row(
             key=sample.key,
             index=sample.index,
-            answer=vars(answer),
-            words=tuple(Spoken(w.text, w.label, w.lemma, w.tokens[0], len(w.tokens)) for w in words),
+            answer={name: getattr(answer, name) for name in ("ids", "pieces", "text", "ended")},
+            words=tuple(Spoken.of(w.text, w.label, w.lemma, w.tokens) for w in words),
             captions=captions,
             explainers=scored,
+            phrases=phrases,
         )
 
     def keep(

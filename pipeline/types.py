@@ -63,13 +63,15 @@ class Query:
 class Answer:
     """What the model said. The end token is no part of it; `ended` is False when the token limit stopped it.
 
-    pieces: the text that each token adds, so that "".join(pieces) == text.
+    pieces: the text that each token adds, so that "".join(pieces) == text. alone: the text of each token by itself: of
+        a special token, which adds nothing, its name; of bytes that are no whole character U+FFFD. Empty where unknown.
     """
 
     ids: tuple[int, ...]
     pieces: tuple[str, ...]
     text: str
     ended: bool
+    alone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -204,14 +204,15 @@ class VLM(Checkpoint, ABC):
     # text
 
     def read(self, ids: Sequence[int], ended: bool) -> Answer:
-        """The answer that consists of these tokens (without an end token)."""
-        found = pieces(
-            lambda part: self.processor.tokenizer.decode(
-                list(part), skip_special_tokens=True, clean_up_tokenization_spaces=False
-            ),
-            ids,
-        )
-        return Answer(tuple(ids), found, "".join(found), ended)
+        """Return the answer that consists of these tokens (without an end token)."""
+
+        def decode(part: Sequence[int], skip: bool = True) -> str:
+            return self.processor.tokenizer.decode(
+                list(part), skip_special_tokens=skip, clean_up_tokenization_spaces=False
+            )
+
+        found = pieces(decode, ids)
+        return Answer(tuple(ids), found, "".join(found), ended, tuple(decode([one], skip=False) for one in ids))
 
     def spell(self, text: str) -> Answer:
         """The answer that says `text`, as far as the tokenizer can."""

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 
 def pieces(decode: Callable[[Sequence[int]], str], ids: Sequence[int]) -> tuple[str, ...]:
-    """One piece a token, together the decoded text.
+    """Return one piece a token, together the decoded text.
 
-    A character that is spread over several tokens belongs to the last of them, the others add nothing.
+    A character that is spread over several tokens stands in the piece of the last of them; the others add nothing, nor
+    does a special token that `decode` skips.
     """
     text = decode(ids)
     found, done = [], 0

@@ -62,27 +62,32 @@ def shown(row: Row, limit: int = 5) -> list[Shown]:
     functions = [at for at, word in enumerate(row.spoken) if word.label == "function"]
     later = [at for at in functions if chosen and at > chosen[0]]
     words = [
-        Shown(at, phrase(row.spoken, at, found[at]), found[at]) if at in found else Shown(at, row.spoken[at], None)
+        Shown(at, phrase(row.spoken, at, found[at], dict(row.phrases).get(at)), found[at])
+        if at in found
+        else Shown(at, row.spoken[at], None)
         for at in chosen
     ]
     return words + [Shown(at, row.spoken[at], None) for at in (later or functions)[:1]]
 
 
-def phrase(words: Sequence[Spoken], at: int, category: str) -> Spoken:
-    """The words from `at` on that spell `category`, inflected as there or not, as one; the word at `at` where they do
-    not ("light")."""
+def phrase(words: Sequence[Spoken], at: int, category: str, length: int | None = None) -> Spoken:
+    """Return the words from `at` on that name `category`, as one.
+
+    length: how many they are; where that is not known, those that spell the category, inflected as there or not, and
+    the word at `at` where none do ("light").
+    """
     names = [plain(name) for name in category.split()]
-    taken = words[at : at + len(names)]
+    taken = words[at : at + (length or len(names))]
     spelt = [name in (word.lemma, plain(word.text.strip())) for name, word in zip(names, taken, strict=False)]
-    if not names or len(taken) < len(names) or not all(spelt):
+    if length is None and (not names or len(taken) < len(names) or not all(spelt)):
         return words[at]
-    tokens = sum(word.n_tokens for word in taken)
-    return Spoken(" ".join(word.text.strip() for word in taken), "noun", category, words[at].first_token, tokens)
+    tokens = [token for word in taken for token in word.tokens]
+    return Spoken.of(" ".join(word.text.strip() for word in taken), "noun", category, tokens)
 
 
 def word_map(maps: UInt8[np.ndarray, "answer rows cols"], word: Spoken) -> UInt8[np.ndarray, "rows cols"]:
     """The map of a word: cell by cell the largest of its tokens'."""
-    return maps[word.first_token : word.first_token + word.n_tokens].max(axis=0)
+    return maps[word.tokens].max(axis=0)
 
 
 def column(row: Row, word: Shown, maps: Maps) -> Column:
@@ -100,8 +105,7 @@ def caption(row: Row) -> list[Segment]:
     pieces = row.answer["pieces"]
     marks: dict[int, str] = {}
     for word in shown(row):
-        tokens = range(word.word.first_token, word.word.first_token + word.word.n_tokens)
-        marks.update(dict.fromkeys(tokens, word.category or ""))
+        marks.update(dict.fromkeys(word.word.tokens, word.category or ""))
     runs = groupby(range(len(pieces)), key=marks.get)
     return [("".join(pieces[at] for at in tokens), mark) for mark, tokens in runs]
 

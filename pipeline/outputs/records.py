@@ -20,18 +20,31 @@ from metrics.base import Sum
 from metrics.entries import Entries
 
 SCHEMA = 2
-"""Version of a row's fields. Rows of schema 1, which had no `failed`, are read and brought up to date."""
+"""Version of a row's fields. Rows of schema 1, without `failed` and `phrases`, are read and brought up to date."""
 _TAIL = len(b'"crc32":"01234567"}')
 
 
 class Spoken(NamedTuple):
-    """A word of the answer: its tokens are `first_token .. first_token + n_tokens - 1`."""
+    """A word of the answer. n_tokens: how many it has; skipped: tokens that stand among them and belong to no word."""
 
     text: str
     label: str
     lemma: str
     first_token: int
     n_tokens: int
+    skipped: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, text: str, label: str, lemma: str, tokens: Sequence[int]) -> "Spoken":
+        """Return the word that has these tokens, ascending and at least one."""
+        skipped = tuple(sorted(set(range(tokens[0], tokens[-1] + 1)) - set(tokens)))
+        return cls(text, label, lemma, tokens[0], len(tokens), skipped)
+
+    @property
+    def tokens(self) -> list[int]:
+        """The indices of its tokens, ascending."""
+        span = range(self.first_token, self.first_token + self.n_tokens + len(self.skipped))
+        return [token for token in span if token not in self.skipped]
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Row:
 
     answer: ids, pieces, text, ended. captions: metric -> sum. explainers: name -> profile -> entries.
     failed: name -> reason, of explainers that failed on this sample; they are no key of `explainers`.
+    phrases: first word and number of words, of each phrase of several words that names a category in `corrected`.
     seconds: stage -> seconds. batch: size of the smallest batch in which a part of it was computed; redone: where that
         is a part of the planned batch, the kind of error that the larger one ended with.
     """
@@ -47,7 +61,7 @@ class Row:
     key: str
     index: int
     answer: Mapping[str, Any] | None = None
-    words: Sequence[tuple[str, str, str, int, int]] = ()
+    words: Sequence[tuple[Any, ...]] = ()
     captions: Mapping[str, Sum] = field(default_factory=dict)
     explainers: Mapping[str, Mapping[str, Entries]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -55,12 +69,13 @@ class Row:
     redone: str | None = None
     error: str | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
+    phrases: Sequence[tuple[int, int]] = ()
     schema: int = SCHEMA
 
     @property
     def spoken(self) -> tuple[Spoken, ...]:
         """The words by name."""
-        return tuple(Spoken(*word) for word in self.words)
+        return tuple(Spoken(*word[:5], *map(tuple, word[5:])) for word in self.words)
 
 
 class Torn(ValueError):
@@ -134,6 +149,7 @@ class Rows(Mapping[str, Row]):
 def encode(row: Row) -> bytes:
     """The line of `row`: UTF-8, sorted keys, not-a-number as null, last key `crc32` over the bytes before it."""
     fields = vars(row) | {
+        "words": [word if any(word[5:]) else word[:5] for word in row.words],
         "captions": {name: [value.total, value.count] for name, value in row.captions.items()},
         "explainers": {
             name: {profile: entries.to_json() for profile, entries in profiles.items()}
@@ -156,13 +172,14 @@ def check(line: bytes) -> dict[str, Any]:
     if fields.get("schema") not in (1, SCHEMA):
         raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schemas 1 and {SCHEMA}")
     del fields["crc32"]
-    return {"failed": {}, **fields, "schema": SCHEMA}
+    return {"failed": {}, "phrases": (), **fields, "schema": SCHEMA}
 
 
 def decode(line: bytes) -> Row:
     """The row of a whole line, which is checked first."""
     fields = check(line)
-    fields["words"] = tuple(Spoken(*word) for word in fields["words"])
+    fields["words"] = tuple(Spoken(*word[:5], *map(tuple, word[5:])) for word in fields["words"])
+    fields["phrases"] = tuple(map(tuple, fields["phrases"]))
     fields["captions"] = {name: Sum(total, count) for name, (total, count) in fields["captions"].items()}
     fields["explainers"] = {
         name: {profile: Entries.from_json(entries) for profile, entries in profiles.items()}

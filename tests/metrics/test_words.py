@@ -3,9 +3,13 @@
 import string
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.metadata import FileHash
+from pathlib import Path
 
 import pytest
 
+from metrics.taggers import packaged
 from metrics.words import FUNCTION, LONGEST, NOUN, PENN, Hanta, Plain, group, label, tagger, words_of
 
 
@@ -22,7 +26,7 @@ from metrics.words import FUNCTION, LONGEST, NOUN, PENN, Hanta, Plain, group, la
         (("一", "只", "狗", "."), ["一", "只", "狗", "."]),
         ((" a", "...", " b"), ["a", "...", "b"]),
         (("a", "b", "c", "d", "e"), ["abcde"]),
-        (("", " dog", ""), ["", "dog"]),
+        (("", " dog", ""), ["dog"]),
         ((" ", "dog"), ["dog"]),
         (("dog", ".", "\n", "The"), ["dog", ".", "The"]),
     ],
@@ -31,9 +35,13 @@ def test_grouping(pieces, words):
     assert [word.text for word in words_of(pieces, Plain())] == words
 
 
-@pytest.mark.parametrize("pieces", [(), ("",), (" ", "", "\n"), ("a", " b", "c", "", "!", "狗", " d")])
-def test_every_token_belongs_to_one_word(pieces):
-    assert [token for tokens in group(pieces) for token in tokens] == list(range(len(pieces)))
+@pytest.mark.parametrize(
+    ("pieces", "without"),
+    [((), []), (("",), [0]), ((" ", "", "\n"), []), (("a", " b", "c", "", "!", "狗", " d", ""), [7])],
+)
+def test_every_token_belongs_to_one_word_but_those_that_complete_none(pieces, without):
+    found = [token for tokens in group(pieces) for token in tokens]
+    assert found == [token for token in range(len(pieces)) if token not in without]
 
 
 def test_a_word_of_white_space_is_other_and_never_tagged():
@@ -103,7 +111,7 @@ def test_hanta_takes_every_coco_name_for_a_noun(name):
 def test_penn_table_covers_the_tags_of_the_model():
     from HanTa.HanoverTagger import HanoverTagger
 
-    tags = {str(tag) for tag in HanoverTagger("morphmodel_en.pgz").int2tag.values()}
+    tags = {str(tag) for tag in HanoverTagger(str(packaged("HanTa", "morphmodel_en.pgz"))).int2tag.values()}
     finals = {tag.removeprefix("END_") for tag in tags if tag.startswith("END_")}
     assert len(finals) > 50
     assert finals - set(PENN) == {"!!!", "IN", "NN", "UNKNOWN"}  # states of the model, not tags of words
@@ -161,3 +169,47 @@ def test_importing_loads_neither_backend():
     program = "import sys, metrics.words; print({'HanTa', 'nltk'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_importing_opens_no_model_of_the_working_directory(tmp_path, monkeypatch):
+    from HanTa import HanoverTagger
+
+    (tmp_path / "morphmodel_en.pgz").write_bytes(b"whoever opens this runs what a stranger wrote")
+    opened = []
+    unpacked = HanoverTagger.gzip.GzipFile
+    monkeypatch.setattr(HanoverTagger.gzip, "GzipFile", lambda name, mode: opened.append(name) or unpacked(name, mode))
+    monkeypatch.chdir(tmp_path)
+    assert Hanta().tag("dogs") == ("NNS", "dog")
+    assert opened == [str(packaged("HanTa", "morphmodel_en.pgz"))]
+    assert Path(opened[0]).is_absolute()
+    assert Path(opened[0]).parent == Path(HanoverTagger.__file__).resolve().parent
+
+
+@pytest.mark.parametrize("fault", ["changed", "unknown", "missing"])
+def test_a_model_that_nobody_vouches_for_is_not_opened(fault, tmp_path, monkeypatch):
+    from HanTa import HanoverTagger
+
+    from metrics import taggers
+
+    path = tmp_path / "HanTa" / "morphmodel_en.pgz"
+    path.parent.mkdir()
+    path.write_bytes(b"changed")
+    if fault == "missing":
+        path.unlink()
+
+    class Recorded(type(path)):
+        hash = FileHash("sha256=" + "A" * 43)
+
+        def locate(self):
+            return path
+
+    monkeypatch.setattr(taggers, "find_spec", lambda name: ModuleSpec(name, None, origin=str(path.with_name("x.py"))))
+    monkeypatch.setattr(
+        taggers, "files", lambda name: [] if fault == "unknown" else [Recorded("HanTa/morphmodel_en.pgz")]
+    )
+    monkeypatch.setattr(HanoverTagger, "pickle", None)
+    with pytest.raises(
+        ValueError, match=r"morphmodel_en\.pgz.*pip install --force-reinstall --no-deps HanTa"
+    ) as caught:
+        Hanta()
+    assert "\n" not in str(caught.value)

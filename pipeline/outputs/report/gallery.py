@@ -30,7 +30,7 @@ from pipeline.outputs import kept
 from pipeline.outputs.draw import PROFILE, phrase
 from pipeline.outputs.kept import Kept
 from pipeline.outputs.panel import COLOUR_MAP
-from pipeline.outputs.records import Row, Spoken
+from pipeline.outputs.records import Row
 from pipeline.outputs.report.read import Run, ordered
 from pipeline.outputs.report.style import short
 
@@ -46,7 +46,7 @@ class Unit(NamedTuple):
     """What a click on a word chooses: the word, or all words that name one object. words, tokens: which."""
 
     words: range
-    tokens: range
+    tokens: Sequence[int]
     category: str | None
 
 
@@ -110,17 +110,17 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
     wholes = [{share.first: share.share for share in (*of.functions, *of.punctuation)} for of in scored]
     words: list[list[Any]] = []
     units: list[list[Any]] = []
-    for number, unit in enumerate(_units(spoken, scored[0] if scored else Entries())):
+    for number, unit in enumerate(_units(row, scored[0] if scored else Entries())):
         for word in spoken[unit.words.start : unit.words.stop]:
             kind = word.label if unit.category is None else "object" if unit.category in masks else "absent"
-            text = "".join(pieces[word.first_token : word.first_token + word.n_tokens])
+            text = "".join(pieces[token] for token in word.tokens)
             words.append([text, kind, number])
         if unit.category in masks:
             shown = [_overlaps(unit, sample.maps[name], masks[unit.category], sample.box) for name in explainers]
         else:
             each = zip(explainers, scored, wholes, strict=True)
             shown = [_shares(unit, sample.maps[name], of.threshold, whole) for name, of, whole in each]
-        units.append([unit.tokens.start, len(unit.tokens), unit.category, shown])
+        units.append([unit.tokens[0], len(unit.tokens), unit.category, shown])
     return {
         "file": sample.name,
         "prompt": sample.prompt,
@@ -146,19 +146,19 @@ def outline(mask: Bool[np.ndarray, "height width"]) -> str:
     return "".join("M" + " ".join(f"{x},{y}" for x, y in line) + "Z" for line in lines)
 
 
-def _units(words: Sequence[Spoken], entries: Entries) -> list[Unit]:
+def _units(row: Row, entries: Entries) -> list[Unit]:
     """The words of an answer in order; those of a phrase that names an object, also an absent one, are together."""
     named = {entry.first: entry.category for entry in entries.objects}
     named |= {entry.first: entry.category for entry in entries.absent}
     units: list[Unit] = []
+    words = row.spoken
     for at, word in enumerate(words):
         if units and at < units[-1].words.stop:
             continue
         category = named.get(at)
-        spoken = word if category is None else phrase(words, at, category)
-        tokens = range(spoken.first_token, spoken.first_token + spoken.n_tokens)
-        count = 1 if category is None else sum(one.first_token in tokens for one in words)
-        units.append(Unit(range(at, at + count), tokens, category))
+        spoken = word if category is None else phrase(words, at, category, dict(row.phrases).get(at))
+        count = 1 if category is None else sum(one.first_token in spoken.tokens for one in words)
+        units.append(Unit(range(at, at + count), spoken.tokens, category))
     return units
 
 

@@ -170,11 +170,14 @@ function chooseWord(place) {
   drawMaps();
 }
 
+/** The tokens of a unit in the answer's order: those that have figures. */
+const tokensOf = (each) => (each.find((tokens) => tokens.length) ?? []).map(([its]) => its).sort((a, b) => a - b);
+
 /** A word of several tokens: the one that counts under each explainer, or one of them under all. */
 function drawTokens() {
-  const [first, count, category] = unitOf(word);
+  const [, count, category, each] = unitOf(word);
   const label = sample.masks.some(([name]) => name === category) ? "the one that counts" : "the first";
-  const choices = [[null, label], ...Array.from({ length: count }, (_, at) => [first + at, `token ${at + 1}`])];
+  const choices = [[null, label], ...tokensOf(each).map((one, at) => [one, `token ${at + 1}`])];
   const buttons = choices.map(([, textContent]) => make("button", { type: "button", textContent }));
   const press = (chosen) => buttons.forEach((button) => button.setAttribute("aria-pressed", button === chosen));
   buttons.forEach((button, at) => { button.onclick = () => { token = choices[at][0]; press(button); drawMaps(); }; });
