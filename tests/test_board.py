@@ -12,8 +12,8 @@ import wandb
 
 from pipeline import cli, evaluation
 from pipeline.outputs import service
+from tests.command import ENV, ROOT, program
 from tests.outputs.server import serving
-from tests.test_run import ENV, ROOT, command
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 SECRETS = {
@@ -85,7 +85,7 @@ def test_offline_means_offline(tmp_path: Path, summary: bytes) -> None:
     env = {name: value for name, value in ENV.items() if not name.startswith(("WANDB_", "HF_"))}
     with serving(503) as proxy:
         env |= {**SECRETS, "HOME": str(tmp_path), "HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url}
-        done = subprocess.run(command(*args), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(program(*args), cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert not proxy.calls
     assert not told(done.stderr)

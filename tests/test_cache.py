@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from pipeline.evaluation import Evaluation
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.outputs.records import read_rows
 from pipeline.remembered import NotLoadedError
-from tests.test_run import ENV, ROOT, command
+from tests import command as commands
 
 SMALL = [
     "--limit",
@@ -92,7 +91,7 @@ def test_a_warm_run_loads_no_model_and_gives_the_same_bytes(
 
 def test_two_processes_find_what_one_left(plain: Path, filled: Path, tmp_path: Path) -> None:
     args = ["--cache", str(filled / "cache"), "--run_dir", str(tmp_path / "two"), "--trainer.devices", "2"]
-    done = subprocess.run(command(*SMALL, *args), cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=600)
+    done = commands.run(*SMALL, *args)
     assert done.returncode == 0, done.stderr
     assert "requests known; the model was not loaded" in done.stderr
     assert equal(tmp_path / "two", plain)

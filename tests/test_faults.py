@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ from datamodules.manifest import Manifest
 from pipeline import cli, evaluation
 from pipeline.outputs import records
 from pipeline.outputs.records import Row, RowWriter, encode, read_rows
+from tests import command as commands
 from tests.datamodules.damage import Failing, offset
-from tests.test_run import ENV, ROOT, command
 
 ROW = Row("first", 0, error="ValueError: none")
 
@@ -179,7 +178,7 @@ def test_a_rank_without_a_batch_waits_for_the_others(tmp_path: Path, capsys: pyt
     assert run(capsys, tmp_path / "one")[0] == 0
     args = ["--limit", "4", "--batch_size", "2", "--explainers", "cam", "--figures", "0", "--wandb.mode", "disabled"]
     args += ["--trainer.accelerator", "cpu", "--trainer.devices", "3", "--run_dir", str(tmp_path / "three")]
-    done = subprocess.run(command(*args), cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=600)
+    done = commands.run(*args)
     assert done.returncode == 0, done.stderr
     sizes = [(tmp_path / "three" / f"rows.{rank}.jsonl").read_bytes().count(b"\n") for rank in range(3)]
     assert sorted(sizes) == [0, 2, 2]

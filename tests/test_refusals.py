@@ -1,7 +1,6 @@
 """A checkpoint that cannot be used ends the command with one line and status 2, on however many processes."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,10 @@ import torch
 
 from pipeline.models import probe
 from pipeline.models.qwen2_vl import Qwen2VL
+from tests import command as commands
 from tests import tiny, tiny_auto
+from tests.command import ROOT
 from tests.test_faults import run
-from tests.test_run import ENV, ROOT, command
 
 DEMO = ROOT / "assets" / "demo" / "model"
 
@@ -71,7 +71,7 @@ class Uneven(Qwen2VL):
 def test_what_one_of_two_processes_cannot_use_ends_both_and_rank_0_says_why(tmp_path: Path) -> None:
     args = ["--vlm", yaml(tmp_path, f"{__name__}.Uneven", DEMO), "--run_dir", str(tmp_path / "run")]
     args += ["--limit", "4", "--trainer.devices", "2", "--trainer.accelerator", "cpu", "--wandb.mode", "disabled"]
-    done = subprocess.run(command(*args), cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=600)
+    done = commands.run(*args)
     assert done.returncode == 2, done.stderr
     (said,) = (line for line in done.stderr.splitlines() if "its copy is old" in line)
     assert said == f"run_eval.py: error: checkpoint '{DEMO}': its copy is old"

@@ -1,8 +1,6 @@
 """The whole command: same figures from one or two processes and after a kill, and errors of one line."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,34 +8,18 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-ENV = {
-    **os.environ,
-    "WANDB_MODE": "offline",
-    "HF_HUB_OFFLINE": "1",
-    "HTTPS_PROXY": "http://127.0.0.1:9",
-    "OMP_NUM_THREADS": "1",
-}
+from tests.command import ENV, ROOT, run, start_again, started
+
 SMALL = ["--limit", "24", "--batch_size", "4", "--figures", "0", "--wandb.mode", "disabled"]
-
-
-def command(*args: str) -> list[str]:
-    return [sys.executable, str(ROOT / "run_eval.py"), *args]
-
-
-def run(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*args), cwd=cwd, env=ENV, capture_output=True, text=True, timeout=600)
 
 
 def killed_after(count: int, *args: str) -> bytes:
     """The rows of a run that is killed as soon as it has written so many; --run_dir must come with its value."""
     rows = Path(args[args.index("--run_dir") + 1]) / "rows.0.jsonl"
-    process = subprocess.Popen(command(*args), cwd=ROOT, env=ENV)
     deadline = time.monotonic() + 300
-    while (not rows.exists() or rows.read_bytes().count(b"\n") < count) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with started(*args):
+        while (not rows.exists() or rows.read_bytes().count(b"\n") < count) and time.monotonic() < deadline:
+            time.sleep(0.01)
     kept = rows.read_bytes()
     assert kept.count(b"\n") >= count
     return kept
@@ -50,6 +32,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run(*SMALL, "--run_dir", str(folder))
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_started_by_a_new_interpreter_it_leaves_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    done = start_again(*SMALL, "--run_dir", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "summary.json").read_bytes() == (whole / "summary.json").read_bytes()
 
 
 def test_a_run_leaves_its_files_and_every_sample_once(whole: Path) -> None:
@@ -221,8 +209,6 @@ def test_torchrun_shares_one_folder_and_starts_over_with_fresh(tmp_path: Path) -
 
 
 def test_a_sweep_refuses_several_explainers(tmp_path: Path) -> None:
-    env = {**ENV, "WANDB_SWEEP_ID": "abc"}
-    args = command("--run_dir", str(tmp_path / "run"))
-    done = subprocess.run(args, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    done = run("--run_dir", str(tmp_path / "run"), env={**ENV, "WANDB_SWEEP_ID": "abc"})
     assert done.returncode == 2
     assert "--explainers" in done.stderr

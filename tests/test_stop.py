@@ -16,7 +16,8 @@ from pipeline import cli
 from pipeline.evaluation import Evaluation
 from pipeline.outputs.records import read_rows
 from pipeline.stop import SIGNALS, Stop, Stopped
-from tests.test_run import ENV, ROOT, SMALL, command, run
+from tests.command import ROOT, run, started
+from tests.test_run import SMALL
 
 LATER = (signal.SIGTERM, signal.SIGUSR1)
 """What is not heard any more by who is on the way out; Ctrl-C is."""
@@ -203,17 +204,15 @@ def test_a_stopped_run_says_75_and_resumes_to_the_same_bytes(
     folder = tmp_path / "run"
     args = [*SMALL, "--explainers", "cam", "--run_dir", str(folder), "--trainer.accelerator", "cpu"]
     args += ["--trainer.devices", str(devices), "--data.num_workers", str(int(group))]
-    process = subprocess.Popen(
-        command(*args), cwd=ROOT, env=ENV, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
     deadline = time.monotonic() + 120
-    while not any(p.stat().st_size for p in folder.glob("rows.*.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    for _ in range(1 if number == signal.SIGINT else devices):  # schedulers send one signal after the other
-        (os.killpg if group else os.kill)(process.pid, number)
-        time.sleep(0.05)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 75, said
+    with started(*args) as process:
+        while not any(p.stat().st_size for p in folder.glob("rows.*.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        for _ in range(1 if number == signal.SIGINT else devices):  # schedulers send one signal after the other
+            (os.killpg if group else os.kill)(process.pid, number)
+            time.sleep(0.05)
+        status, _, said = process.wait(120)
+    assert status == 75, said
     assert f"stopped by {number.name}; the same command resumes" in said
     assert "Traceback" not in said
     assert not alive(process.pid)
@@ -231,12 +230,11 @@ def test_a_stopped_run_says_75_and_resumes_to_the_same_bytes(
 def test_where_rank_0_is_killed_the_ranks_that_it_started_do_not_go_on_alone(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     args = [*SMALL, "--limit", "48", "--explainers", "cam", "--run_dir", str(folder), "--trainer.accelerator", "cpu"]
-    process = subprocess.Popen(command(*args, "--trainer.devices", "2"), cwd=ROOT, env=ENV, start_new_session=True)
     rows, deadline = folder / "rows.1.jsonl", time.monotonic() + 120
-    while not (rows.exists() and rows.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
+    with started(*args, "--trainer.devices", "2") as process:
+        while not (rows.exists() and rows.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.005)
+    # leaving the block has killed rank 0 alone
     while alive(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(process.pid)

@@ -1,9 +1,7 @@
 """Whole runs on what users bring: pictures of their own, damaged shards, things that are meant to harm."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -21,18 +19,17 @@ from pipeline import cli
 from pipeline.outputs import tracker
 from pipeline.outputs.records import read_rows
 from pipeline.sweep import command as sweep
+from tests import command as commands
+from tests.command import ROOT, Done
 from tests.datamodules.damage import offset, overwrite, png, rewrite
 
-ROOT = Path(__file__).resolve().parents[1]
-ENV = {**os.environ, "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 HARM = "\x1b]0;owned\x07\x1b[31m<script>alert(1)</script>\u202ered"
 """A window title, a colour, a script and a turn of the reading direction."""
 
 
-def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "run_eval.py"), "--run_dir", str(folder), "--wandb.mode", "disabled"]
-    command += ["--explainers", "cam", "--batch_size", "4", *args]
-    return subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=600)
+def run(folder: Path, *args: str) -> Done:
+    options = ["--run_dir", str(folder), "--wandb.mode", "disabled", "--explainers", "cam", "--batch_size", "4"]
+    return commands.run(*options, *args)
 
 
 def summary(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.cluster.localhost import NODES, Cluster, absent, free_ports, until
 from tests.cluster.shares import assert_exact, grown, shares, written
-from tests.test_run import ROOT, run
+from tests.command import ROOT, run
 
 SAMPLES = 64
 DEMO = ["--limit", str(SAMPLES), "--batch_size", "2", "--explainers", "cam,msea_arc", "--figures", "0"]

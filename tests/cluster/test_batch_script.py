@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.localhost import until
-from tests.test_run import ROOT
+from tests.command import ROOT
 
 SRUN = """#!/bin/bash
 trap 'exit "$LEAVES"' USR1

@@ -10,8 +10,9 @@ import pytest
 
 from tests.cluster.localhost import free_ports, until
 from tests.cluster.shares import assert_exact, grown, written
+from tests.command import ENV, ROOT, program, run
 from tests.test_launch import SRUN, TWO_NODES
-from tests.test_run import ENV, ROOT, SMALL, command, run
+from tests.test_run import SMALL
 
 CAM = [*SMALL, "--explainers", "cam", "--trainer.accelerator", "cpu"]
 Process = subprocess.Popen[str]
@@ -63,7 +64,7 @@ def torchrun(start, numbered: bool, *args: str) -> list[Process]:
 def srun(start, *args: str) -> list[Process]:
     """A task for each node, with what srun tells it."""
     env = {**SRUN, **TWO_NODES, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_ports(1)[0])}
-    script = command(*CAM, "--trainer.num_nodes", "2", *args)
+    script = program(*CAM, "--trainer.num_nodes", "2", *args)
     return [start(script, **env | {"SLURM_PROCID": str(n), "SLURM_NODEID": str(n)}) for n in (0, 1)]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from pipeline.sweep import search
+from tests.command import ROOT
 from tests.outputs.made import CANARY
 from tests.outputs.server import serving
-from tests.test_run import ROOT
 
 SMALL = {"limit": 4, "batch_size": 2, "figures": 0}
 

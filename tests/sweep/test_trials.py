@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.test_run import ENV, ROOT, run
+from tests.command import ENV, ROOT, run
 
 OPTIONS = ["--limit", "4", "--batch_size", "2", "--figures", "0"]
 SWEEP = {
