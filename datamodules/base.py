@@ -113,6 +113,7 @@ class ShardDataModule(SampleDataModule):
         num_workers: loader processes of each rank; 0 loads in the process itself.
         prompt: asked instead of the dataset's own question.
         max_pixels: an image with more pixels is refused.
+        follow_links: take shards that are links which lead out of the manifest's folder, too.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class ShardDataModule(SampleDataModule):
         num_workers: int = 0,
         prompt: str | None = None,
         max_pixels: int = MAX_PIXELS,
+        follow_links: bool = False,
     ) -> None:
         super().__init__(
             batch_size=batch_size, limit=limit, num_workers=num_workers, prompt=prompt, max_pixels=max_pixels
@@ -131,7 +133,7 @@ class ShardDataModule(SampleDataModule):
         self.save_hyperparameters(logger=False)
         if re.match(r"\w+:", manifest):
             raise ValueError(f"manifest: {manifest!r} is an address; shards are read from local files: download them")
-        self.folder = Path(manifest).resolve().parent
+        self.folder, self.follow_links = Path(manifest).absolute().parent, follow_links
         self.manifest = Manifest.load(manifest)
 
     @property
@@ -147,4 +149,11 @@ class ShardDataModule(SampleDataModule):
     @property
     def reader(self) -> Reader:
         """Shards, checked against the manifest."""
-        return partial(read, self.manifest, self.folder, prompt=self.prompt, max_pixels=self.max_pixels)
+        return partial(
+            read,
+            self.manifest,
+            self.folder,
+            prompt=self.prompt,
+            max_pixels=self.max_pixels,
+            follow_links=self.follow_links,
+        )

@@ -5,21 +5,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from datamodules.files import read_bytes
 from datamodules.journal import Tally
 from datamodules.printable import printable
 from datamodules.sources.base import Source
 
 CARD, README, LEFT_OUT = "card.json", "README.md", "left_out.jsonl"
+_UNSAID = "No licence was given with the conversion."
+_MAX_CARD = 1 << 20
 _MARKUP = str.maketrans(dict.fromkeys("|<>`[]*_", " "))
 
 
-def write_card(folder: Path, source: Source, tally: Tally, **more: Any) -> dict[str, Any]:
-    """Write the three files; the same conversion gives the same bytes. more: further facts of what was written."""
+def write_card(folder: Path, source: Source, tally: Tally, licence: str = "", **more: Any) -> dict[str, Any]:
+    """Write the three files; the same conversion gives the same bytes.
+
+    licence: what the user says of it; "" where nothing is said. more: further facts of what was written.
+    """
     card = {
         "name": source.name,
         "prompt": source.prompt,
         "categories": len(source.categories) or "of each image its own",
-        "licence": source.licence,
+        "licence": licence,
+        "said by the files": dict(source.said),
         "sources": dict(source.files),
         "options": dict(source.options),
         "records": {
@@ -29,7 +36,7 @@ def write_card(folder: Path, source: Source, tally: Tally, **more: Any) -> dict[
             "expected by the protocol": source.expected,
         },
         "counts": dict(tally.counts),
-        "notes": dict(tally.notes),
+        "notes": {**source.notes, **tally.notes},
         **more,
     }
     write_left_out(folder, tally)
@@ -46,7 +53,7 @@ def write_left_out(folder: Path, tally: Tally) -> None:
 
 
 def readme(card: Mapping[str, Any]) -> str:
-    """The card as Markdown."""
+    """Return the card as Markdown."""
 
     def table(title: str, rows: Mapping[str, Any]) -> list[str]:
         body = [f"| {_plain(name)} | {_plain(value)} |" for name, value in sorted(rows.items())]
@@ -57,20 +64,35 @@ def readme(card: Mapping[str, Any]) -> str:
         [
             f"# {card['name']}",
             "",
-            f"Question: *{_plain(card['prompt'])}* Categories: {card['categories']}. {card['licence']}",
+            f"Question: *{_plain(card['prompt'])}* Categories: {card['categories']}.",
+            "",
+            f"Licence, as given with the conversion: {_plain(card['licence'])}" if card["licence"] else _UNSAID,
             "",
             *table("Records", records),
             *table("Counts", card["counts"]),
             *table("What was odd", card["notes"]),
             *table("Options", card["options"]),
+            *table("What the source files say of themselves", card["said by the files"]),
             *table("Source files, sha256", card["sources"]),
             *table("Layout", card.get("layout", {})),
-            "Images are the published bytes, unchanged; `manifest.json`, where there is one, holds the sha256 of each. "
+            "Images are the bytes that were read; `manifest.json`, where there is one, holds the sha256 of each. "
             f"Records left out stand in `{LEFT_OUT}`, each with its reason. "
             "`python -m datamodules.verify` checks a folder of shards against its manifest.",
             "",
         ]
     )
+
+
+def said_by(path: Path) -> dict[str, str]:
+    """Return what an earlier card says of licence and source files; nothing where there is none that can be read."""
+    try:
+        card = json.loads(read_bytes(path, _MAX_CARD))
+        told, licence = card["said by the files"], card["licence"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    found = {name: said for name, said in told.items() if isinstance(said, str)} if isinstance(told, dict) else {}
+    given = {"licence, as given with an earlier conversion": licence} if isinstance(licence, str) and licence else {}
+    return found | given
 
 
 def _plain(value: Any) -> str:

@@ -7,12 +7,15 @@
   grandf        GranDf as published: --annotations GranDf_HA_GCG_train.json --images GranDf_HA_images/train
   openpsg       OpenPSG as GranD-f publishes it: --annotations OpenPsgGCG_val.json --images train2017 val2017
                 With --panoptic DIR the original psg.json and its panoptic PNG files (no captions; not comparable).
+                Its file names begin with folders, so give those that hold them: --images coco, which holds train2017
+                and val2017, and --panoptic annotations, which holds panoptic_train2017 and panoptic_val2017.
   tam_layout    a folder as TAM distributes it: DIR --dataset {coco_caption,grandf,openpsg}
   shards        a folder that this program wrote: DIR, for --to tam_layout
 
 The same input gives the same bytes. The same command again continues a conversion to shards that was killed. What is
 left out is named in left_out.jsonl. --to tam_layout writes TAM's layout instead and says what it lost to overlaps.
-Exit status: 0 done; 2 the command is wrong; 4 more left out than --max_left_out.
+Exit status: 0 done; 2 the command is wrong; 4 more left out than --max_left_out; 5 this machine cannot read a file (a
+failing disk, a stale mount, no permission, no memory).
 """
 
 import argparse
@@ -24,21 +27,22 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
 from datamodules.card import LEFT_OUT, write_card, write_left_out
+from datamodules.faults import MachineError
 from datamodules.journal import FILE as JOURNAL
 from datamodules.journal import Journal, Tally
 from datamodules.layout import final_file, write_layout
 from datamodules.manifest import FILE
 from datamodules.printable import printable
 from datamodules.shards import ShardWriter
-from datamodules.sources.base import Source
+from datamodules.sources.base import Folders, Source
 from datamodules.sources.coco import Crowd, coco_caption
 from datamodules.sources.grandf import PROMPTS, grounded
 from datamodules.sources.psg import panoptic
 from datamodules.sources.shards import shards
 from datamodules.sources.tam import tam_layout
 
-TOO_MANY_LEFT_OUT = 4
-FORMAT = 1
+TOO_MANY_LEFT_OUT, UNREADABLE = 4, 5
+FORMAT = 2
 """Counted up when the same source gives other bytes; an unfinished conversion of another format is not continued."""
 Item = TypeVar("Item")
 
@@ -49,13 +53,15 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         source = options.make(options)
         tally = (to_layout if options.to == "tam_layout" else to_shards)(source, options)
+    except MachineError as error:
+        fail(f"{error.line}; mend that, and the same command continues", UNREADABLE)
     except ValueError as error:
         fail(str(error))
     except OSError as error:  # what cannot be read leaves its record out, so this is the folder that is written
         fail(f"--out: {options.out}: {error.strerror or error}; mend it, and the same command continues")
     bad, good = len(tally.left_out), tally.counts["samples"]
     for line in tally.left_out[:5]:
-        sys.stderr.write(f"left out: {printable(line['record'])}: {line['reason']}\n")
+        sys.stderr.write(f"left out: {printable(line['record'][:200])}: {line['reason']}\n")
     if bad > options.max_left_out:
         where = options.out / LEFT_OUT
         why = f"{bad} of {good + bad} records left out, --max_left_out is {options.max_left_out}; all stand in {where}"
@@ -87,7 +93,7 @@ def to_shards(source: Source, options: argparse.Namespace) -> Tally:
         write_left_out(options.out, tally)
         writer.discard()
     else:
-        write_card(options.out, source, tally, manifest=writer.manifest().digest)
+        write_card(options.out, source, tally, options.licence, manifest=writer.manifest().digest)
         writer.publish()
     journal.remove()
     return tally
@@ -103,7 +109,9 @@ def to_layout(source: Source, options: argparse.Namespace) -> Tally:
     print(f"lost to overlaps: {lost['pixels']} pixels of masks ({share:.2%}), {lost['masks']} masks whole")
     if len(tally.left_out) > options.max_left_out:
         (options.out / final_file(source)).unlink()
-    write_card(options.out, source, tally, layout={f"lost {name}": count for name, count in lost.items()})
+    write_card(
+        options.out, source, tally, options.licence, layout={f"lost {name}": count for name, count in lost.items()}
+    )
     return tally
 
 
@@ -129,6 +137,9 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     common.add_argument("--to", choices=["shards", "tam_layout"], default="shards", help="what is written")
     common.add_argument("--max_left_out", type=int, default=0, help="records that a good conversion may leave out")
     common.add_argument("--per_shard", type=int, default=1000, help="samples in a shard")
+    common.add_argument("--licence", default="", help="what the card says of the licence; nothing is said of itself")
+    text = "read files that are links which lead out of their folder, too"
+    common.add_argument("--follow_links", action="store_true", help=text)
     common.add_argument("--fresh", action="store_true", help="discard an unfinished conversion in --out")
     kinds = parser.add_subparsers(dest="dataset_kind", metavar="DATASET", required=True)
 
@@ -137,31 +148,33 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
         made.set_defaults(make=make)
         return made
 
-    def folders(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--images", type=folder, nargs="+", required=True, help="folders of images, the first counts")
+    def folders(made: argparse.ArgumentParser, more: str = "") -> None:
+        text = f"folders of images, the first that has a file counts{more}"
+        made.add_argument("--images", type=folder, nargs="+", required=True, help=text)
 
     def regions(made: argparse.ArgumentParser) -> None:
         text = "regions marked iscrowd: part of the category's mask (the default), or no part of it"
         made.add_argument("--crowd", choices=get_args(Crowd), default="keep", help=text)
 
-    made = kind("coco_caption", lambda o: coco_caption(o.instances, o.captions, o.images, split=o.split, crowd=o.crowd))
+    made = kind("coco_caption", coco)
     made.add_argument("--instances", type=Path, required=True, help="instances_*.json: polygons or RLE")
     made.add_argument("--captions", type=Path, required=True, help="captions_*.json")
     made.add_argument("--split", type=Path, help="annotation file, JSON list of ids or .txt of ids")
     regions(made)
     folders(made)
-    made = kind("grandf", lambda o: grounded("grandf", o.annotations, o.images))
+    made = kind("grandf", lambda o: grounded("grandf", o.annotations, pictured(o)))
     made.add_argument("--annotations", type=Path, required=True, help="GranDf_HA_GCG_*.json")
     folders(made)
     made = kind("openpsg", openpsg)
     made.add_argument("--annotations", type=Path, required=True, help="OpenPsgGCG_val.json, or psg.json")
-    made.add_argument("--panoptic", type=folder, help="read psg.json; the folder of its panoptic PNG files")
+    text = "read psg.json; the folder that holds panoptic_train2017 and panoptic_val2017, as the names in it begin"
+    made.add_argument("--panoptic", type=folder, help=text)
     regions(made)
-    folders(made)
-    made = kind("tam_layout", lambda o: tam_layout(o.folder, o.dataset))
+    folders(made, "; for psg.json the folder that holds train2017 and val2017, as the names in it begin")
+    made = kind("tam_layout", lambda o: tam_layout(o.folder, o.dataset, follow_links=o.follow_links))
     made.add_argument("folder", type=folder)
     made.add_argument("--dataset", choices=["coco_caption", *PROMPTS], required=True)
-    made = kind("shards", lambda o: shards(o.folder))
+    made = kind("shards", lambda o: shards(o.folder, follow_links=o.follow_links))
     made.add_argument("folder", type=folder)
     options = parser.parse_args(args)
     for name, least in (("per_shard", 1), ("max_left_out", 0)):
@@ -170,11 +183,24 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def coco(options: argparse.Namespace) -> Source:
+    """Return COCO's own files."""
+    return coco_caption(
+        options.instances, options.captions, pictured(options), split=options.split, crowd=options.crowd
+    )
+
+
 def openpsg(options: argparse.Namespace) -> Source:
-    """The integrated annotations, or the original ones."""
+    """Return the integrated annotations, or the original ones."""
     if options.panoptic is None:
-        return grounded("openpsg", options.annotations, options.images)
-    return panoptic(options.annotations, options.panoptic, options.images, crowd=options.crowd)
+        return grounded("openpsg", options.annotations, pictured(options))
+    segments = Folders([options.panoptic], options.follow_links)
+    return panoptic(options.annotations, segments, pictured(options), crowd=options.crowd)
+
+
+def pictured(options: argparse.Namespace) -> Folders:
+    """Return where the pictures lie."""
+    return Folders(options.images, options.follow_links)
 
 
 def folder(text: str) -> Path:
@@ -185,10 +211,10 @@ def folder(text: str) -> Path:
     return path
 
 
-def fail(message: str) -> NoReturn:
-    """One line, and leave."""
+def fail(message: str, status: int = 2) -> NoReturn:
+    """Write one line and leave with the exit status."""
     sys.stderr.write(f"python -m datamodules.convert: error: {printable(message.strip())}\n")
-    raise SystemExit(2)
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
 """Pictures of one's own, without ground truth: captions and maps, but no scores."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from glob import glob
-from hashlib import file_digest, sha256
-from os.path import commonpath, normpath
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_warn
 from PIL.Image import Image
 
 from datamodules.base import Reader, SampleDataModule
-from datamodules.faults import Overlooked, excuse
-from datamodules.manifest import IMAGE_FORMATS, MAX_MEMBER
+from datamodules.faults import excuse
+from datamodules.files import digest_of, read_bytes
+from datamodules.find import find
+from datamodules.manifest import MAX_MEMBER
 from datamodules.names import keys
 from datamodules.pictures import MAX_PIXELS, decode_image, inspect, turned
 from datamodules.printable import describe, printable
@@ -26,19 +24,22 @@ PROMPT = "Write a one-sentence caption for this image:"
 
 @dataclass(frozen=True)
 class File:
-    """A picture's file. name: its path below the folder that all have in common. digest: sha256; "" if it is gone."""
+    """A picture's file. name: its path below the folder that all have in common. digest: sha256; "" if it cannot be
+    read, and error says why."""
 
     key: str
     name: str
     path: Path
     digest: str
+    error: str = ""
 
 
 class ImagesDataModule(SampleDataModule):
     """Any pictures: a folder, a file, a pattern such as `photos/**/*.jpg`, or a list of these.
 
     Of a folder the files ending in jpg, jpeg, png or webp are taken, and a warning counts what else lies there; of a
-    pattern all files. One that is no picture, or a link to nothing, is quarantined. Keys are made of the files' names.
+    pattern all files. One that is no picture, or a link to nothing, is quarantined; a link that leads out of the folder
+    is refused. Keys are made of the files' names.
     A picture is turned as its EXIF orientation asks, since there are no masks that must fit.
 
     Args:
@@ -48,6 +49,7 @@ class ImagesDataModule(SampleDataModule):
         num_workers: loader processes of each rank; 0 loads in the process itself.
         prompt: the question.
         max_pixels: a picture with more pixels is refused.
+        follow_links: take files of a folder or pattern that are links which lead out of it, too.
     """
 
     def __init__(
@@ -59,17 +61,20 @@ class ImagesDataModule(SampleDataModule):
         num_workers: int = 0,
         prompt: str = PROMPT,
         max_pixels: int = MAX_PIXELS,
+        follow_links: bool = False,
     ) -> None:
         super().__init__(
             batch_size=batch_size, limit=limit, num_workers=num_workers, prompt=prompt, max_pixels=max_pixels
         )
         self.save_hyperparameters(logger=False)
-        self.files = find([paths] if isinstance(paths, str) else paths)
+        self.files = digested(find([paths] if isinstance(paths, str) else paths, follow_links=follow_links))
 
     @property
     def digest(self) -> str:
         """sha256 over names and contents, wherever the folder lies."""
-        return sha256("".join(f"{file.name!r} {file.digest}\n" for file in self.files).encode()).hexdigest()
+        return sha256(
+            "".join(f"{file.name!r} {file.digest or file.error}\n" for file in self.files).encode()
+        ).hexdigest()
 
     @property
     def keys(self) -> Sequence[str]:
@@ -82,70 +87,28 @@ class ImagesDataModule(SampleDataModule):
         return partial(read, self.files, prompt=self.prompt or PROMPT, max_pixels=self.max_pixels)
 
 
-def find(paths: Sequence[str]) -> list[File]:
-    """The files that the paths mean, each once, in the order of their names. Raises ValueError where a path means none,
-    MachineError where a file cannot be read."""
-    found: set[Path] = set()
-    for text in paths:
-        path = Path(text).expanduser()
-        if path.is_dir():
-            new = pictures(path)
-        else:
-            new = [path] if path.is_file() else [Path(name) for name in glob(str(path), recursive=True)]
-        new = [file for file in new if file.is_file() or not file.exists()]  # a link to nothing is quarantined
-        if not new:
-            raise ValueError(f"paths: there is no picture in {text!r}{deeper(path)}")
-        found.update(_straight(file) for file in new)
-    root = commonpath([file.parent for file in found]) if found else ""
-    names = {file.relative_to(root).as_posix(): file for file in found}
-    if not names:
-        raise ValueError("paths: name a folder, a file or a pattern")
+def digested(names: Mapping[str, Path]) -> list[File]:
+    """Return the files of these names, in their order, as they are now.
+
+    Raises MachineError where one is there but this machine cannot read it.
+    """
     ordered = sorted(names)
     made = zip(keys(ordered, ascii=False), ordered, strict=True)
-    return [File(key, name, names[name], _digest(names[name])) for key, name in made]
+    return [File(key, name, names[name], *_digest(names[name])) for key, name in made]
 
 
-def pictures(folder: Path) -> list[Path]:
-    """What ends like a picture there; a warning counts the rest, but for hidden files."""
-    rest: Counter[str] = Counter()
-    found = []
-    for path in folder.iterdir():
-        if path.is_dir():
-            rest["folders"] += 1
-        elif path.suffix[1:].lower() in IMAGE_FORMATS:
-            found.append(path)
-        elif path.name[0] != ".":
-            rest[f"*{path.suffix}"] += 1
-    if found and rest:
-        listed = printable(", ".join(f"{kind} ({count})" for kind, count in sorted(rest.items())))
-        rank_zero_warn(
-            f"paths: not taken of {str(folder)!r}: {listed}; '{folder}/**/*' takes all files", category=Overlooked
-        )
-    return found
+def _digest(path: Path) -> tuple[str, str]:
+    """Return the sha256 of a file and why it cannot be read, one of them empty.
 
-
-def deeper(folder: Path) -> str:
-    """What to say of a folder that has folders, or is none."""
-    if not folder.is_dir():
-        return "; it is neither a file nor a folder, and as a pattern it matches none"
-    below = any(path.is_dir() for path in folder.iterdir())
-    return f" itself; its folders are looked into by the pattern '{folder}/**/*'" if below else ""
-
-
-def _straight(path: Path) -> Path:
-    """The absolute path without `..`, so that a file has one name; as it is where a link makes `..` lead elsewhere."""
-    straight = Path(normpath(path.absolute()))
-    return straight if straight.exists() and straight.samefile(path) else path.absolute()
-
-
-def _digest(path: Path) -> str:
-    """sha256 of a file; "" where there is none any more. Raises MachineError where it is there but cannot be read."""
+    Raises MachineError where it is not the file that is at fault.
+    """
     try:
-        with open(path, "rb") as file:
-            return file_digest(file, "sha256").hexdigest()
-    except OSError as error:
+        return digest_of(path, MAX_MEMBER), ""
+    except FileNotFoundError:
+        return "", "the file is gone, or a link to nothing"
+    except (OSError, ValueError) as error:
         excuse(error, path)
-        return ""
+        return "", getattr(error, "strerror", None) or str(error)
 
 
 def read(files: Sequence[File], indices: Sequence[int], *, prompt: str, max_pixels: int) -> Iterator[Sample]:
@@ -164,12 +127,12 @@ def read(files: Sequence[File], indices: Sequence[int], *, prompt: str, max_pixe
 
 def picture(file: File, max_pixels: int) -> tuple[Image, dict[str, Any]]:
     """A file's picture, turned as it asks, and what its header says."""
-    if not file.path.exists():
-        raise ValueError("the file is gone, or a link to nothing")
-    with open(file.path, "rb") as opened:
-        data = opened.read(MAX_MEMBER + 1)
-    if len(data) > MAX_MEMBER:
-        raise ValueError(f"more than {MAX_MEMBER} bytes")
+    if file.error:
+        raise ValueError(file.error)
+    try:
+        data = read_bytes(file.path, MAX_MEMBER)
+    except FileNotFoundError as error:
+        raise ValueError("the file is gone, or a link to nothing") from error
     if sha256(data).hexdigest() != file.digest:
         raise ValueError("the file has changed since the run began")
     _, _, facts = inspect(data, max_pixels=max_pixels)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datamodules.faults import excuse
 from datamodules.manifest import Entry, Shard, entry_of, shard_of
 from datamodules.printable import describe
 from datamodules.record import encode
@@ -28,16 +29,16 @@ class Tally:
     notes: Counter[str] = field(default_factory=Counter)
 
     def samples(self, source: Source) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """Key and members of the source's records from `done` on, read one at a time and checked as a reader will."""
+        """Yield key and members of the source's records from `done` on, read one at a time and checked as a reader
+        will. Raises MachineError where it is not the record that is at fault."""
         for index in range(self.done, len(source.names)):
             self.done = index + 1
             try:
                 record = source.read(index)
                 members = encode(record, source.categories)
                 notes = Counter(record.provenance.get("notes", ()))
-            except MemoryError:
-                raise
             except Exception as error:  # a stranger's files can raise anything; it leaves its record out
+                excuse(error, getattr(error, "filename", None) or source.names[index])
                 self.left_out.append({"record": source.names[index], "reason": _reason(error)})
                 continue
             masks = record.masks or {}

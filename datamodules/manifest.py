@@ -14,12 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from datamodules.faults import excuse
+from datamodules.files import read_bytes
+from datamodules.jsontext import loads
+
 SCHEMA = 1
 FILE = "manifest.json"
 IMAGE_FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 SUFFIXES = frozenset(IMAGE_FORMATS) | {"json", "txt"}
 MAX_MEMBER = 1 << 28
 """Bytes that an image may have."""
+MAX_MANIFEST = 1 << 30
+"""Bytes that a manifest may have: some three million samples."""
 MAX_TEXT = 1 << 24
 """Bytes that a json or txt member may have: JSON takes many times its bytes once it is read."""
 
@@ -96,17 +102,21 @@ class Manifest:
 
     @classmethod
     def load(cls, path: str | Path) -> "Manifest":
-        """Read and check a manifest."""
+        """Read and check a manifest.
+
+        Raises ManifestError that names the file, MachineError where this machine cannot read it.
+        """
         path = Path(path)
         try:
-            manifest = cls._parse(json.loads(path.read_bytes()))
+            manifest = cls._parse(loads(read_bytes(path, MAX_MANIFEST)))
             manifest.canonical.decode()  # text that has no bytes is refused here, not in the middle of a run
             return manifest
         except FileNotFoundError as error:
             raise ManifestError(f"{path}: there is no such manifest") from error
         except IsADirectoryError as error:
             raise ManifestError(f"{path} is a folder; name the {FILE} in it") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+            excuse(error, path)
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ManifestError(f"{path}: {reason}") from error
 

@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
+from datamodules.files import contained
+
 _LEADING = """
 a an the this that these those some any each every another both all several many few no either neither
 my your his her its our their whose
@@ -16,13 +18,13 @@ eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred 
 LEADING = frozenset(_LEADING.split())
 """Determiners, possessives and numbers."""
 _NUMBER = re.compile(r"\d[\d.,]*")
-_PANOPTIC = re.compile(r"-(?:merged|other|stuff)$")
+_PANOPTIC = ("-merged", "-other", "-stuff")
 _AROUND = " \t\r\n\"'“”‘’.,;:!?()[]"
 _HYPHENS = str.maketrans(dict.fromkeys("-\u2010\u2011", " "))
 
 
 def normalise(phrase: str) -> str:
-    """The name that a phrase is looked up by; "" where it has no word.
+    """Return the name that a phrase is looked up by; "" where it has no word.
 
     Lower case; the panoptic suffixes -merged, -other and -stuff removed, then hyphens to spaces; leading determiners,
     possessives and numbers dropped, as long as a word remains.
@@ -31,21 +33,23 @@ def normalise(phrase: str) -> str:
     ('t shirts', 'wall', 'his')
     """
     text = phrase.lower().strip(_AROUND)
-    while (cut := _PANOPTIC.sub("", text)) != text:
-        text = cut
-    words = text.translate(_HYPHENS).split()
-    while len(words) > 1 and (words[0] in LEADING or _NUMBER.fullmatch(words[0])):
-        del words[0]
+    end = len(text)
+    while suffix := next((suffix for suffix in _PANOPTIC if text.endswith(suffix, 0, end)), ""):
+        end -= len(suffix)
+    words = text[:end].translate(_HYPHENS).split()
+    last = max(len(words) - 1, 0)
+    first = next((at for at, word in enumerate(words) if word not in LEADING and not _NUMBER.fullmatch(word)), last)
+    words = words[first:]
     name = " ".join(words).strip(_AROUND)
     return name if any(character.isalnum() for character in name) else ""
 
 
 def keys(files: Sequence[str], *, ascii: bool = True) -> list[str]:
-    """A key for every file name, the same for the same set of names in any order.
+    """Return a key for every file name, the same for the same set of names in any order.
 
-    It is the name without folder and ending, where that is a key and belongs to one of the names alone; else what of
-    the whole name can stand in a key, and the beginning of its sha256. A key has letters, digits, `-` and `_`; those of
-    any script, where `ascii` is not asked for.
+    It is the name without folder and ending, where that is a key and belongs to one of the names alone, small and
+    capital letters being alike; else what of the whole name can stand in a key, and the beginning of its sha256. A key
+    has letters, digits, `-` and `_`; those of any script, where `ascii` is not asked for.
 
     >>> keys(["b/1.jpg", "b/2.jpg", "c/2.jpg"])
     ['1', 'b_2-31f7b62c', 'c_2-db801252']
@@ -53,10 +57,10 @@ def keys(files: Sequence[str], *, ascii: bool = True) -> list[str]:
     script = re.ASCII if ascii else re.UNICODE
     spelt = {name: _stem(name if ascii else normalize("NFC", name)) for name in set(files)}
     stems = {name: stem.rpartition("/")[2] for name, stem in spelt.items()}
-    owners = Counter(stems.values())
+    owners = Counter(stem.casefold() for stem in stems.values())
     made = {}
     for name, stem in stems.items():
-        if owners[stem] > 1 or not re.fullmatch(r"[\w-]{1,80}", stem, script):
+        if owners[stem.casefold()] > 1 or not re.fullmatch(r"[\w-]{1,80}", stem, script):
             digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
             stem = re.sub(r"[^\w-]", "_", spelt[name], flags=script)[:80] + f"-{digest}"
         made[name] = stem
@@ -69,9 +73,12 @@ def _stem(name: str) -> str:
     return re.sub(r"\.\w+$", "", name, flags=re.ASCII)
 
 
-def inside(folders: Sequence[Path], name: object) -> Path:
-    """The file of that name in the first of the folders that has it. Raises ValueError for a name that leads out of
-    them, and FileNotFoundError."""
+def inside(folders: Sequence[Path], name: object, *, follow_links: bool = False) -> Path:
+    """Return the file of that name in the first of the folders that has it.
+
+    Raises ValueError for a name that leads out of them, and for a link that does, unless follow_links; the folders may
+    be links themselves. Raises FileNotFoundError.
+    """
     if not isinstance(name, str):
         raise ValueError(f"file name {name!r} is no text")
     path = PurePosixPath(name)
@@ -79,5 +86,11 @@ def inside(folders: Sequence[Path], name: object) -> Path:
         raise ValueError(f"file name {name!r} is refused: it could lead out of its folder")
     for folder in folders:
         if (found := folder / path).is_file():
+            if not follow_links and not contained(found, folders):
+                raise ValueError(f"{name!r} is a link that leads out of its folder; copy the file, or --follow_links")
             return found
-    raise FileNotFoundError(f"there is no file {name!r}")
+    above = path.parts[0] if len(path.parts) > 1 else ""
+    hint = (
+        f"; give the folder that holds {above!r}" if any(folder.resolve().name == above for folder in folders) else ""
+    )
+    raise FileNotFoundError(f"there is no file {name!r}{hint}")

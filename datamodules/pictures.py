@@ -1,4 +1,9 @@
-"""Pictures as bytes: which format they are in, and how they become RGB without being trusted."""
+"""Pictures as bytes: which format they are in, and how they become RGB without being trusted.
+
+`decode_image(files.read_bytes(path, MAX_MEMBER), max_pixels=MAX_PIXELS)` reads any picture of a stranger: the bytes,
+the parts of the file, the pixels and the passes over them are bounded before anything is unpacked, and of its metadata
+nothing but the orientation is read.
+"""
 
 import io
 from collections.abc import Collection
@@ -9,18 +14,21 @@ from jaxtyping import Int
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.Image import Transpose as T
 
+from datamodules.bare import bare
 from datamodules.manifest import IMAGE_FORMATS
 
 MAX_PIXELS = 1 << 26
 """Pixels that an image may have unless the user allows more."""
-ORIENTATION = 0x0112
-"""The EXIF tag."""
+MAX_SCANS = 100
+"""Scans that a JPEG may have; encoders make about ten, each of which is a pass over all pixels."""
+MAX_PASSES = 20
+"""Scans of an image that has `max_pixels`; a smaller one may have more in proportion."""
 
 _SCALED = {"L;2": 85, "L;4": 17}
 """How Pillow calls grey of 2 and 4 bits, and what it multiplies it by to fill 8."""
 _TURNS = dict(enumerate((T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM, T.TRANSPOSE), 2))
 _TURNS |= dict(enumerate((T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90), 6))
-_SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+_SUFFIX = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _ENCODING: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95},
     "PNG": {"optimize": True},
@@ -29,13 +37,15 @@ _ENCODING: dict[str, dict[str, Any]] = {
 
 
 def decode_image(data: bytes, suffix: str | None = None, *, max_pixels: int) -> Image.Image:
-    """The picture in RGB, or an error that says what is wrong; its size is known before anything is unpacked.
+    """Return the picture in RGB; its size is known before anything is unpacked.
 
     suffix: the format that it must have; None takes any that a shard may hold. Alpha is dropped, 16 bits become 8, the
-    orientation that EXIF asks for is not applied.
+    orientation that EXIF asks for is not applied. Raises ValueError for another format, for more than `max_pixels` and
+    for more scans than MAX_SCANS and MAX_PASSES allow; for damaged pixels whatever Pillow raises.
     """
-    formats = _SUFFIX.keys() - {"MPO"} if suffix is None else {IMAGE_FORMATS[suffix]}
-    with _open(data, formats, max_pixels) as image:
+    formats = set(_SUFFIX) if suffix is None else {IMAGE_FORMATS[suffix]}
+    image, _ = _open(data, formats, max_pixels)
+    with image:
         return rgb(image)
 
 
@@ -59,36 +69,46 @@ def encode_image(image: Image.Image, suffix: str) -> bytes:
 
 
 def inspect(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int], dict[str, Any]]:
-    """Suffix, (width, height) and what else the header says: mode, and the orientation that EXIF asks for, if any."""
-    with _open(data, _SUFFIX.keys() - {"MPO"}, max_pixels) as image:
+    """Return suffix, (width, height) and what else the header says: mode, and the orientation that EXIF asks for, if
+    any. Raises as `decode_image` does, but does not unpack the pixels."""
+    image, orientation = _open(data, set(_SUFFIX), max_pixels)
+    with image:
         facts: dict[str, Any] = {"mode": image.mode}
-        try:
-            orientation = image.getexif().get(ORIENTATION)  # of a PNG only found by unpacking it all
-        except Exception:  # EXIF that cannot be read says nothing; the picture may be sound
-            orientation = None
-        if isinstance(orientation, int):
+        if orientation is not None:
             facts["exif_orientation"] = orientation
         return _SUFFIX[str(image.format)], image.size, facts
 
 
-def _open(data: bytes, formats: Collection[str], max_pixels: int) -> ImageFile.ImageFile:
-    """The picture, not yet unpacked; refused where it would have too many pixels."""
+def _open(data: bytes, formats: Collection[str], max_pixels: int) -> tuple[ImageFile.ImageFile, int | None]:
+    """Return the picture, not yet unpacked, and its orientation; refuse one that would take too much to unpack."""
+    file = bare(data)
+    if file.canvas is not None:
+        _check_pixels(*file.canvas, max_pixels)
     try:
-        image = Image.open(io.BytesIO(data), formats=sorted(formats))
+        image = Image.open(io.BytesIO(file.data), formats=sorted(formats))
     except UnidentifiedImageError as error:
         raise ValueError(f"no readable {' or '.join(sorted(formats))} image") from error
-    if image.width * image.height > max_pixels:
-        raise ValueError(f"{image.width} x {image.height} pixels exceed {max_pixels} (max_pixels)")
-    return image
+    _check_pixels(*image.size, max_pixels)
+    allowed = min(MAX_SCANS, MAX_PASSES * max_pixels // max(image.width * image.height, 1))
+    if file.scans > allowed:
+        size = f"{image.width} x {image.height} pixels"
+        raise ValueError(f"a JPEG of {size} in {file.scans} scans, more than {allowed}; save it anew")
+    return image, file.orientation
+
+
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ValueError(f"{width} x {height} pixels exceed {max_pixels} (max_pixels)")
 
 
 def read_labels(data: bytes, *, panoptic: bool = False) -> Int[np.ndarray, "height width"]:
-    """A label image: the number that each pixel holds.
+    """Return the number that each pixel of a label image holds.
 
     Grey of 1 to 16 bits, an index into a palette, or grey kept in colour channels of 8 bits; with `panoptic` colour
     channels hold R + 256 G + 65536 B. Raises ValueError for any other.
     """
-    with _open(data, {"PNG"}, MAX_PIXELS) as image:
+    image, _ = _open(data, {"PNG"}, MAX_PIXELS)
+    with image:
         kept = str(image.tile[0][3])  # gone once it is unpacked
         if kept.endswith(";16B") and image.mode in ("LA", "RGB", "RGBA"):
             raise ValueError("a label image of 16 bits in colour or with alpha: only 8 of them could be read")

@@ -9,10 +9,11 @@ from typing import Any
 from PIL import Image
 
 from datamodules.faults import excuse
+from datamodules.jsontext import loads
 from datamodules.manifest import IMAGE_FORMATS, MAX_TEXT, Manifest, Member
 from datamodules.pictures import MAX_PIXELS, decode_image, encode_image
 from datamodules.printable import describe
-from datamodules.rle import check_rle, plain
+from datamodules.rle import plain, sound
 from datamodules.sample import RLE, Sample
 
 MAX_MASK_PIXELS = 1 << 30
@@ -59,11 +60,12 @@ def encode(record: Record, vocabulary: Sequence[str]) -> dict[str, bytes]:
         raise ValueError(f"image suffix {record.suffix!r} is none of {sorted(IMAGE_FORMATS)}")
     image = record.image if isinstance(record.image, bytes) else encode_image(record.image, record.suffix)
     width, height = decode_image(image, record.suffix, max_pixels=MAX_PIXELS).size
+    masks = None if record.masks is None else {n: sound(plain(r), height, width, n) for n, r in record.masks.items()}
     content = {
         "height": height,
         "width": width,
         "captions": list(record.captions),
-        "masks": None if record.masks is None else {name: plain(rle) for name, rle in record.masks.items()},
+        "masks": masks,
         "provenance": dict(record.provenance),
     }
     if record.prompt is not None:
@@ -79,7 +81,7 @@ def decode_facts(data: bytes, vocabulary: Sequence[str]) -> Facts:
     """The content of a `json` member, or a ValueError that says what is wrong."""
     _check(len(data) <= MAX_TEXT, f"the json has {len(data)} bytes, more than {MAX_TEXT}")
     try:
-        content = json.loads(data)
+        content = loads(data)
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()  # what no row could hold is refused here
     except ValueError as error:
         raise ValueError(f"the json is unreadable: {error}") from error
@@ -97,10 +99,10 @@ def decode_facts(data: bytes, vocabulary: Sequence[str]) -> Facts:
     _check(masks is None or isinstance(masks, dict), "masks is no object")
     unpacked = len(masks or ()) * height * width
     _check(unpacked <= MAX_MASK_PIXELS, f"the masks have {unpacked} pixels, more than {MAX_MASK_PIXELS}")
-    known = vocabulary if categories is None else categories
-    for name, rle in (masks or {}).items():
+    known = frozenset(vocabulary if categories is None else categories)
+    for name in masks or ():
         _check(not known or name in known, f"mask {name!r} is none of the categories")
-        check_rle(rle, height, width, name)
+    masks = None if masks is None else {name: sound(rle, height, width, name) for name, rle in masks.items()}
     names = None if categories is None else tuple(categories)
     return Facts(height, width, tuple(captions), masks, provenance, prompt, names)
 

@@ -1,7 +1,6 @@
 """Masks as COCO run-length encodings: checked before any C code unpacks them, made from every published form."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ REACH = 16
 OUTLINE = 1 << 21
 """Pixels that the edges of a mask's polygons may go, all together: pycocotools makes five points of each. Every pixel
 of a 640 x 480 image as a polygon of its own stays below."""
+_GROUP = 16
+"""Masks that are merged at once."""
 
 
 def plain(rle: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,31 +38,58 @@ def area(rle: RLE) -> int:
 
 
 def union(masks: Sequence[RLE], height: int, width: int) -> RLE:
-    """All pixels that any of the masks covers, each sound and of that size; of no masks: none."""
-    if len(masks) == 1:
-        return plain(masks[0])
-    return plain(coco.merge(list(masks))) if masks else encode_mask(np.zeros((height, width), bool))
+    """Return all pixels that any of the masks covers, each sound and of that size; of no masks: none.
+
+    pycocotools merges one mask after the other into what it has, so the masks are merged in small groups, then those:
+    the work grows with the number of all runs, not with its square.
+    """
+    merged = list(masks)
+    while len(merged) > 1:
+        merged = [coco.merge(merged[at : at + _GROUP]) for at in range(0, len(merged), _GROUP)]
+    return plain(merged[0]) if merged else encode_mask(np.zeros((height, width), bool))
+
+
+def encode_labels(labels: Int[np.ndarray, "height width"], numbers: Collection[int]) -> dict[int, RLE]:
+    """Return the mask of where a label image holds each of the numbers, all found in one pass over its pixels.
+
+    The masks are those of `encode_mask(labels == number)` to the byte.
+    """
+    flat = labels.ravel(order="F")
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    ends, held = np.append(starts[1:], flat.size), flat[starts]
+    order = np.argsort(held, kind="stable")  # runs of one number together, in the order of the pixels
+    found, firsts = np.unique(held[order], return_index=True)
+    parts = dict(zip(found.tolist(), np.split(order, firsts[1:]), strict=True))
+    none = encode_mask(np.zeros(labels.shape, bool))
+    made: dict[int, RLE] = {}
+    for number in dict.fromkeys(numbers):
+        if (part := parts.get(number)) is None:
+            made[number] = none
+            continue
+        edges = np.stack([starts[part], ends[part]], axis=1).ravel()
+        runs = np.diff(edges, prepend=0, append=flat.size)
+        made[number] = _pack(runs[: -1 if runs[-1] == 0 else None], *labels.shape)
+    return made
 
 
 def from_segmentation(segmentation: Any, height: int, width: int) -> tuple[RLE, int]:
-    """The RLE of a COCO `segmentation`, and how many of its polygons have no area.
+    """Return the RLE of a COCO `segmentation`, and how many of its polygons have no area.
 
-    Polygons, compressed and uncompressed RLE are read, with the pixels that pycocotools gives them. A polygon of fewer
-    than three points covers nothing (pycocotools takes one of two points for a box). One that leaves the image is cut
-    at its edge. Raises ValueError for anything else.
+    Polygons, compressed and uncompressed RLE are read, with the pixels that pycocotools gives them; runs beside an
+    empty run are joined. A polygon of fewer than three points covers nothing (pycocotools takes one of two points for a
+    box). One that leaves the image is cut at its edge. Raises ValueError for anything else.
     """
     if isinstance(segmentation, Mapping):
         if isinstance(segmentation.get("counts"), list):
-            return plain(_packed(segmentation, height, width)), 0
+            return _packed(segmentation, height, width), 0
         rle = {name: segmentation.get(name) for name in ("size", "counts")}
-        check_rle(rle, height, width, "segmentation")
-        return rle, 0
+        return sound(rle, height, width, "segmentation"), 0
     _check(isinstance(segmentation, list), "the segmentation is neither polygons nor RLE")
     limit = REACH * max(height, width)
     for polygon in segmentation:
         numbers = isinstance(polygon, list) and all(type(number) in (int, float) for number in polygon)
         _check(numbers and len(polygon) % 2 == 0, "a polygon is no list of pairs of numbers")
-        _check(all(math.isfinite(n) and abs(n) <= limit for n in polygon), "a polygon reaches far outside the image")
+        _check(all(-limit <= n <= limit for n in polygon), "a polygon reaches far outside the image")
     areas = [polygon for polygon in segmentation if len(polygon) >= 6]
     _check(sum(map(_outline, areas)) <= OUTLINE, f"the edges of the polygons are longer than {OUTLINE} pixels")
     rles = [plain(rle) for rle in coco.frPyObjects(areas, height, width)] if areas else []
@@ -74,20 +102,21 @@ def _outline(polygon: Sequence[Any]) -> float:
     return float(np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum())
 
 
-def _packed(segmentation: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
-    """Uncompressed RLE, compressed."""
+def _packed(segmentation: Mapping[str, Any], height: int, width: int) -> RLE:
+    """Return uncompressed RLE, compressed."""
     runs, size = segmentation["counts"], segmentation.get("size")
     _check(size == [height, width], f"the segmentation has size {size}, the image {[height, width]}")
     whole = all(type(run) is int and run >= 0 for run in runs) and sum(runs) == height * width
     _check(whole, "the runs of the segmentation do not fill the image")
-    _check(all(runs[1:]), "a run of the segmentation is empty, and not the first")
-    return dict(coco.frPyObjects({"size": [height, width], "counts": runs}, height, width))
+    return _pack(_joined(np.array(runs, np.int64)), height, width)
 
 
-def check_rle(rle: Any, height: int, width: int, name: str) -> None:
-    """A mask of the image's size whose runs fill it exactly, none empty but the first, as pycocotools encodes it.
+def sound(rle: Any, height: int, width: int, name: str) -> RLE:
+    """Return a mask of the image's size whose runs fill it exactly, in the form that pycocotools gives it: no run is
+    empty but the first. Runs beside an empty run are joined, which changes no pixel.
 
-    Of others pycocotools writes past its memory: to unpack one, or to merge two that have empty runs.
+    Raises ValueError for any other. Of those pycocotools writes past its memory: to unpack one, or to merge two that
+    have empty runs.
     """
     _check(isinstance(rle, dict) and rle.keys() == {"size", "counts"}, f"mask {name!r} is no RLE")
     whole = isinstance(rle["size"], list) and all(type(side) is int for side in rle["size"])
@@ -96,24 +125,39 @@ def check_rle(rle: Any, height: int, width: int, name: str) -> None:
     )
     _check(isinstance(rle["counts"], str), f"mask {name!r}: counts is no compressed RLE")
     runs = _runs(rle["counts"], limit=height * width)
-    _check(runs is not None and runs.sum() == height * width, f"mask {name!r}: its runs do not fill the image")
-    _check(runs is not None and runs[1:].all(), f"mask {name!r}: a run is empty, and not the first")
+    if runs is None or runs.sum() != height * width:
+        raise ValueError(f"mask {name!r}: its runs do not fill the image")
+    return rle if runs[1:].all() else _pack(_joined(runs), height, width)
+
+
+def _joined(runs: Int[np.ndarray, " runs"]) -> Int[np.ndarray, " fewer"]:
+    """Return the same pixels in runs of which none is empty but the first."""
+    kept = np.flatnonzero(runs)
+    changes = np.diff(kept % 2, prepend=0) != 0  # the first run is of pixels outside the mask
+    lengths = np.zeros(changes.sum() + 1, np.int64)
+    np.add.at(lengths, changes.cumsum(), runs[kept])
+    return lengths
+
+
+def _pack(runs: Int[np.ndarray, " runs"], height: int, width: int) -> RLE:
+    """Return sound runs, compressed."""
+    return plain(coco.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width))
 
 
 def _runs(counts: str, limit: int) -> Int[np.ndarray, " runs"] | None:
-    """Run lengths of COCO's compressed RLE: 5 bits a character, the least first, bit 5 where the number goes on;
-    from the fourth run on the difference to the run before the last.
+    """Return the run lengths of COCO's compressed RLE: 5 bits a character, the least first, bit 5 where the number goes
+    on; from the fourth run on the difference to the run before the last.
 
-    None: malformed, a run longer than `limit` pixels, or more runs or characters than that many pixels can have (the
-    first run may be empty, so one more; a run of n pixels adds at most 1 + n / 8 characters).
+    None: malformed, a run longer than `limit` pixels, or far more characters than that many pixels need (a run of n
+    pixels adds at most 1 + n / 8 of them; the rest is for empty runs).
     """
-    if not counts or not counts.isascii() or len(counts) > 2 * limit + 2:
+    if not counts or not counts.isascii() or len(counts) > 4 * limit + 64:
         return None
     bits = np.frombuffer(counts.encode(), np.uint8).astype(np.int64) - 48
     ends = np.flatnonzero(bits & 32 == 0)
     starts = np.concatenate([[0], ends[:-1] + 1])
     lengths = ends - starts + 1
-    if (bits < 0).any() or (bits > 63).any() or bits[-1] & 32 or lengths.max() > 8 or len(ends) > limit + 1:
+    if (bits < 0).any() or (bits > 63).any() or bits[-1] & 32 or lengths.max() > 8:
         return None
     shifts = 5 * (np.arange(len(bits)) - np.repeat(starts, lengths))
     runs = np.add.reduceat((bits & 31) << shifts, starts) - ((bits[ends] & 16) << 1 << shifts[ends])

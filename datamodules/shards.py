@@ -10,7 +10,7 @@ import tarfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ import webdataset as wds
 from webdataset.tariterators import group_by_keys
 
 from datamodules.faults import MachineError, excuse
+from datamodules.files import contained, digest_of
 from datamodules.manifest import FILE, SUFFIXES, Entry, Manifest, Member, Shard, check_name
 from datamodules.pictures import MAX_PIXELS
 from datamodules.printable import describe
 from datamodules.record import Record, decode, encode, failed
 from datamodules.sample import Sample
+from datamodules.tar import open_tar, walk
 
 
 class ShardError(Exception):
@@ -93,13 +95,13 @@ class ShardWriter:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        self._add(Shard(name, part.stat().st_size, _sha256(part)), entries)
+        self._add(Shard(name, part.stat().st_size, digest_of(part)), entries)
         return entries
 
     def adopt(self, shard: Shard, entries: Sequence[Entry]) -> bool:
         """Take over a shard that an earlier writer finished; False where it is not there as it was."""
         path = next((path for path in (self._part(shard.name), self.folder / shard.name) if path.is_file()), None)
-        if path is None or path.stat().st_size != shard.size or _sha256(path) != shard.sha256:
+        if path is None or path.stat().st_size != shard.size or digest_of(path) != shard.sha256:
             return False
         self._add(shard, entries)
         return True
@@ -130,11 +132,6 @@ class ShardWriter:
         return self.folder / f".{name}.part"
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return file_digest(file, "sha256").hexdigest()
-
-
 def _write(tar: wds.TarWriter, shard: str, key: str, members: Mapping[str, bytes]) -> Entry:
     tar.write({"__key__": key, **members})
     return Entry(key, shard, {suffix: Member(len(data), sha256(data).hexdigest()) for suffix, data in members.items()})
@@ -147,20 +144,24 @@ def read(
     *,
     prompt: str | None = None,
     max_pixels: int = MAX_PIXELS,
+    follow_links: bool = False,
 ) -> Iterator[Sample]:
-    """The samples at `indices` of the manifest, each exactly once, in the manifest's order, whatever the shards hold.
+    """Yield the samples at `indices` of the manifest, each exactly once, in the manifest's order, whatever the shards
+    hold.
 
     Only shards with a wanted sample are opened. A sample that is missing, differs from the manifest or cannot be
     decoded comes without image and masks, and its `error` names shard, key and reason. prompt: asked instead of the
-    dataset's and the samples' own. Raises MachineError where it is not the data that is at fault.
+    dataset's and the samples' own. follow_links: take shards that are links which lead out of the folder, too. Raises
+    MachineError where it is not the data that is at fault.
     """
+    within = None if follow_links else Path(folder)
     for name, group in groupby(sorted(set(indices)), key=lambda index: manifest.samples[index].shard):
         waiting = deque(group)
         place = {manifest.samples[index].key: index for index in waiting}
         wanted = {f"{key}.{suffix}": m for key, i in place.items() for suffix, m in manifest.samples[i].members.items()}
         reason = "not found; the shard ends before it or is damaged there"
         try:
-            for key, members in _groups(Path(folder) / name, wanted):
+            for key, members in _groups(Path(folder) / name, wanted, within):
                 while waiting and waiting[0] < place[key]:
                     yield failed(manifest, waiting.popleft(), "not found at its place in the shard", prompt)
                 if waiting and waiting[0] == place[key]:
@@ -173,12 +174,24 @@ def read(
             yield failed(manifest, waiting.popleft(), reason, prompt)
 
 
-def _groups(path: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Key and members of every wanted sample that the shard holds, in the shard's order."""
+def find(path: Path, within: Path | None) -> str:
+    """Return why a shard cannot be opened, or "". within: the folder that it may not leave by a link; None allows it.
+
+    Raises OSError where this cannot be found out.
+    """
+    if not path.is_file():
+        return "there is no such shard"
+    if within is not None and not contained(path, [within]):
+        return "the shard is a link that leads out of its folder; copy it there, or allow it with follow_links"
+    return ""
+
+
+def _groups(path: Path, wanted: Mapping[str, Member], within: Path | None) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield key and members of every wanted sample that the shard holds, in the shard's order."""
     try:
-        if not path.is_file():
-            raise ShardError("there is no such shard")
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        if reason := find(path, within):
+            raise ShardError(reason)
+        with open_tar(path) as tar:
             for group in wds.DataPipeline(partial(_members, path, tar, wanted), group_by_keys):
                 yield group["__key__"], {suffix: data for suffix, data in group.items() if suffix in SUFFIXES}
     except (ShardError, MachineError):
@@ -186,17 +199,6 @@ def _groups(path: Path, wanted: Mapping[str, Member]) -> Iterator[tuple[str, dic
     except Exception as error:  # a damaged tar can raise anything; whatever it is, it becomes the samples' error
         excuse(error, path)
         raise ShardError(f"the shard is damaged: {describe(error)}") from error
-
-
-def walk(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar, to its end. Raises ValueError for one that would be walked for ever or fill the memory."""
-    try:
-        for info in tar:
-            if tar.offset <= info.offset:
-                raise ValueError("a member's size leads backwards")
-            yield info
-    except MemoryError as error:
-        raise ValueError("a header is larger than the memory") from error
 
 
 def _members(path: Path, tar: tarfile.TarFile, wanted: Mapping[str, Member]) -> Iterator[dict[str, Any]]:

@@ -6,15 +6,16 @@ One line for each finding, with shard and key; exit status 1 where there is any,
 
 import argparse
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 from datamodules.faults import MachineError, excuse
+from datamodules.files import digest_of
 from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
 from datamodules.printable import describe, printable
-from datamodules.shards import walk
+from datamodules.shards import find
+from datamodules.tar import MAX_HEADER, open_tar, walk
 
 UNREADABLE = 5
 """The exit status where this machine is at fault, as that of a run."""
@@ -26,16 +27,18 @@ def main(args: Sequence[str] | None = None) -> int:
         prog="python -m datamodules.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="the folder of manifest.json and its shards")
-    folder = parser.parse_args(args).folder
+    parser.add_argument("--follow_links", action="store_true", help="take shards that are links out of the folder, too")
+    options = parser.parse_args(args)
+    folder = options.folder
+    count = 0
     try:
         manifest = Manifest.load(folder / FILE)
+        found = findings(manifest, folder, follow_links=options.follow_links)
+        for count, finding in enumerate(found, 1):  # noqa: B007
+            print(finding)
     except ManifestError as error:
         sys.stderr.write(f"{printable(str(error))}\n")
         return 2
-    count = 0
-    try:
-        for count, finding in enumerate(findings(manifest, folder), 1):  # noqa: B007
-            print(finding)
     except MachineError as error:
         sys.stderr.write(f"{error.line}; mend that, and verify again\n")
         return UNREADABLE
@@ -44,36 +47,45 @@ def main(args: Sequence[str] | None = None) -> int:
     return 1 if count else 0
 
 
-def findings(manifest: Manifest, folder: Path) -> Iterator[str]:
-    """A line for everything in which shards and manifest differ: `shard: key: reason`, the key `-` where there is none.
+def findings(manifest: Manifest, folder: Path, *, follow_links: bool = False) -> Iterator[str]:
+    """Yield a line for everything in which shards and manifest differ: `shard: key: reason`, the key `-` where there is
+    none.
 
-    Each line is printable text, whatever the shards hold. Raises MachineError where a shard cannot be read.
+    Each line is printable text, whatever the shards hold. follow_links: take shards that are links which lead out of
+    the folder, too. Raises MachineError where a shard cannot be read.
     """
     wanted: dict[str, dict[str, Member]] = {shard.name: {} for shard in manifest.shards}
     for entry in manifest.samples:
         wanted[entry.shard].update({f"{entry.key}.{suffix}": member for suffix, member in entry.members.items()})
     for shard in manifest.shards:
-        found = list(in_shard(folder / shard.name, shard, wanted[shard.name]))
+        found = list(in_shard(folder / shard.name, shard, wanted[shard.name], None if follow_links else folder))
         yield from (f"{shard.name}: {printable(line)}" for line in found)
     for path in sorted(folder.glob("*.tar")):
         if path.name not in wanted:
             yield f"{printable(path.name)}: -: the manifest knows no such shard"
 
 
-def in_shard(path: Path, shard: Shard, wanted: Mapping[str, Member]) -> Iterator[str]:
-    """What is wrong with one shard. Raises MachineError where it cannot be read."""
+def in_shard(path: Path, shard: Shard, wanted: Mapping[str, Member], within: Path | None) -> Iterator[str]:
+    """Yield what is wrong with one shard. within: the folder that it may not leave by a link; None allows it.
+
+    A shard of another size than the manifest says, or larger than all that it may hold, is not hashed as a whole.
+    Raises MachineError where it cannot be read.
+    """
     left, at, placed = dict(wanted), "", True
     order = iter(dict.fromkeys(name.rpartition(".")[0] for name in wanted))
+    needed = MAX_HEADER + sum(member.size + 2048 for member in wanted.values())
     try:
-        if not path.is_file():
-            yield "-: there is no such shard"
+        if reason := find(path, within):
+            yield f"-: {reason}"
             return
         size = path.stat().st_size
-        with open(path, "rb") as whole:
-            digest = file_digest(whole, "sha256").hexdigest()
-        if (size, digest) != (shard.size, shard.sha256):
-            yield f"-: {size} bytes and sha256 {digest[:12]}, the manifest says {shard.size} and {shard.sha256[:12]}"
-        with open(path, "rb") as whole, tarfile.open(fileobj=whole, mode="r:") as tar:
+        if size != shard.size:
+            yield f"-: {size} bytes, the manifest says {shard.size}"
+        elif size > needed:
+            yield f"-: {size} bytes, of which its samples need at most {needed}"
+        elif (digest := digest_of(path, size)) != shard.sha256:
+            yield f"-: sha256 {digest[:12]}, the manifest says {shard.sha256[:12]}"
+        with open_tar(path) as tar:
             for info in walk(tar):
                 key, _, suffix = info.name.rpartition(".")
                 member = left.get(info.name)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from datamodules.printable import printable
-from datamodules.rle import check_rle, plain
+from datamodules.rle import plain, sound
 from datamodules.sample import RLE, Sample
 from metrics.base import Box
 from pipeline.outputs.fingerprint import write_atomic
@@ -77,12 +77,10 @@ def load(folder: Path) -> Kept:
 def _load(folder: Path) -> Kept:
     known: dict[str, Any] = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
     height, width = known["size"]
-    for name, rle in known["masks"]:
-        check_rle(rle, height, width, name)
+    masks = {name: sound(rle, height, width, name) for name, rle in known["masks"]}
     with np.load(folder / "maps.npz", allow_pickle=False) as archive:
         maps = {name: archive[name] for name in archive.files}
     top, left, bottom, right = known["box"]
-    masks = dict(known["masks"])
     return Kept(
         folder / "image.jpg",
         (height, width),

@@ -12,7 +12,7 @@ import pytest
 from datamodules import convert
 from datamodules.journal import FILE as JOURNAL
 from datamodules.manifest import Manifest
-from datamodules.sources import coco
+from datamodules.sources.base import Folders
 from datamodules.verify import main as verify
 from tests.datamodules import published
 
@@ -91,8 +91,8 @@ def test_a_conversion_killed_at_any_record_continues(files: dict[str, Path], tmp
     assert convert.main(command(files, tmp_path / "whole", "--max_left_out", "1")) == 0
 
     def kill_at_record() -> None:
-        whole, reads = coco.picture, iter(range(1, COUNT + 1))
-        coco.picture = lambda *args: die() if next(reads) == at else whole(*args)  # type: ignore[assignment]
+        whole, reads = Folders.picture, iter(range(1, COUNT + 1))
+        Folders.picture = lambda *args: die() if next(reads) == at else whole(*args)  # type: ignore[assignment]
 
     args = command(files, tmp_path / "out", "--max_left_out", "1")
     killed(args, kill_at_record)
@@ -107,7 +107,7 @@ def test_a_conversion_killed_at_any_record_continues(files: dict[str, Path], tmp
 
 def _counted(args: list[str]) -> int:
     """How many pictures a conversion that succeeds reads."""
-    whole, count = coco.picture, 0
+    whole, count = Folders.picture, 0
 
     def counting(*read: object) -> object:
         nonlocal count
@@ -115,7 +115,7 @@ def _counted(args: list[str]) -> int:
         return whole(*read)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coco, "picture", counting)
+        patch.setattr(Folders, "picture", counting)
         assert convert.main(args) == 0
     return count
 
@@ -243,7 +243,8 @@ def test_the_card_is_the_same_in_both_forms(files: dict[str, Path], tmp_path: Pa
     for part in ("counts", "notes", "sources", "records"):
         for value in card[part].values():
             assert str(value) in text
-    assert card["licence"] in text
+    assert card["licence"] == ""
+    assert "No licence was given with the conversion." in text
     assert str(tmp_path) not in text + json.dumps(card), "no paths of the machine"
 
 
@@ -256,8 +257,14 @@ def test_the_card_is_the_same_in_both_forms(files: dict[str, Path], tmp_path: Pa
         (["grandf", "--annotations", "no.json", "--images", "nowhere"], "'nowhere'"),
         (["grandf", "--annotations", "README.md", "--images", "."], "README.md"),
         (["grandf", "--annotations", "BAD", "--images", "."], "no GranD-f JSON"),
-        (["openpsg", "--annotations", "BAD", "--panoptic", ".", "--images", "."], "no OpenPSG JSON"),
-        (["coco_caption", "--instances", "BAD", "--captions", "BAD", "--images", "."], "no COCO annotations"),
+        (
+            ["openpsg", "--annotations", "BAD", "--panoptic", ".", "--images", "."],
+            "bad.json: 'thing_classes' is missing",
+        ),
+        (
+            ["coco_caption", "--instances", "BAD", "--captions", "BAD", "--images", "."],
+            "bad.json: images is 3; expected is a list",
+        ),
         (["tam_layout", ".", "--dataset", "grandf"], "anno.json"),
         (["shards", "."], "manifest.json"),
         (["shards", ".", "--per_shard", "0"], "--per_shard"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from datamodules import record, shards
+from datamodules import files, record
 from datamodules.faults import MachineError
 from datamodules.manifest import Entry, Manifest, Member, Shard
 from datamodules.sample import Sample
@@ -210,7 +210,7 @@ GOOD = {"height": 2, "width": 8}
         (png(8, 2), GOOD | {"masks": {"cat": None}}, "mask 'cat' is no RLE"),
         (png(8, 2), GOOD | {"masks": {"cat": {"size": [2, 8], "counts": "a0"}}}, "mask 'cat': its runs"),
         (png(8, 2), GOOD | {"masks": {"dog": {"size": [2, 8], "counts": "`0"}}}, "mask 'dog' is none"),
-        (png(8, 2), GOOD | {"masks": {"cat": {"size": [2, 8], "counts": "4000<"}}}, "mask 'cat': a run is empty"),
+        (png(8, 2), GOOD | {"masks": {"cat": {"size": [2, 8], "counts": "4000;"}}}, "mask 'cat': its runs do not fill"),
         (png(8, 2), {"height": 1 << 15, "width": 1 << 15, "masks": {"cat": 0, "dog": 0}}, "more than 1073741824"),
         (png(8, 2), {"height": 1 << 15, "width": 1 << 15, "masks": {"cat": 0}}, "mask 'cat' is no RLE"),
         (png(8, 2), GOOD | {"secret": 1}, "unknown fields ['secret']"),
@@ -254,7 +254,7 @@ def test_a_disk_that_fails_quarantines_nothing(
     data: tuple[Manifest, Path], monkeypatch: pytest.MonkeyPatch, member: str, number: int
 ) -> None:
     end = offset(data[1], member)[0]
-    monkeypatch.setattr(shards, "open", lambda path, _: Failing(path, end, number), raising=False)
+    monkeypatch.setattr(files, "open", lambda path, *_, **__: Failing(path, end, number), raising=False)
     samples = []
     with pytest.raises(MachineError, match=rf"toy-00000\.tar: {os.strerror(number)}$"):
         samples.extend(sample.error for sample in read(data[0], data[1].parent, range(COUNT)))
@@ -265,10 +265,10 @@ def test_a_disk_that_fails_quarantines_nothing(
 def test_a_shard_that_the_machine_cannot_open_quarantines_nothing(
     data: tuple[Manifest, Path], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def refuse(path: Path, _: str) -> None:
+    def refuse(path: Path, *_: str, **__: object) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(shards, "open", refuse, raising=False)
+    monkeypatch.setattr(files, "open", refuse, raising=False)
     with pytest.raises(MachineError, match=f"{re.escape(str(data[1]))}: {os.strerror(number)}$"):
         next(read(data[0], data[1].parent, range(COUNT)))
 

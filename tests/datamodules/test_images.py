@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader
 
-from datamodules import images
+from datamodules import files
 from datamodules.faults import MachineError, Overlooked
 from datamodules.images import PROMPT, ImagesDataModule
 from datamodules.sample import Sample
@@ -194,19 +194,19 @@ def test_pictures_that_the_machine_cannot_read_are_no_data(
     folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Their digest would be that of pictures which are not there."""
-    monkeypatch.setattr(images, "open", lambda path, _: Failing(path, 0, number), raising=False)
+    monkeypatch.setattr(files, "open", lambda path, *_, **__: Failing(path, 0, number), raising=False)
     with pytest.raises(MachineError, match=rf"a\.jpg: {os.strerror(number)}$"):
         ImagesDataModule(f"{folder}/a.jpg")
 
 
 def test_a_picture_that_goes_before_it_is_read_is_quarantined(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(path: Path, _: str) -> None:
+    def gone(path: Path, *_: str, **__: object) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(images, "open", gone, raising=False)
+        patch.setattr(files, "open", gone, raising=False)
         data = ImagesDataModule(f"{folder}/a.jpg")
-    assert [sample.error for sample in samples(data)] == ["a.jpg: the file has changed since the run began"]
+    assert [sample.error for sample in samples(data)] == ["a.jpg: the file is gone, or a link to nothing"]
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.ESTALE, "Stale file handle"), MemoryError()])
@@ -215,9 +215,9 @@ def test_a_machine_that_fails_quarantines_no_picture(
 ) -> None:
     data = ImagesDataModule(f"{folder}/a.jpg")
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(images, "open", fail, raising=False)
+    monkeypatch.setattr(files, "open", fail, raising=False)
     with pytest.raises(MachineError, match=r"a\.jpg: (Stale file handle|out of memory)$"):
         samples(data)

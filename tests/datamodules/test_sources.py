@@ -213,8 +213,14 @@ BAD: dict[str, tuple[Change, str]] = {
     "file empty": (lambda f, path: path.write_bytes(b""), "no readable"),
     "name leads out": (lambda f, path: f["images"][0].update(file_name="../x.jpg"), "could lead out of its folder"),
     "another size": (lambda f, path: f["images"][0].update(width=7), "its annotations say 7 x 40"),
-    "id no number": (lambda f, path: f["images"][0].update(id="100"), "image id '100' is no number"),
-    "id twice": (lambda f, path: f["images"].append(f["images"][0]), "the id stands twice; the first counts"),
+    "id no number": (
+        lambda f, path: f["images"][0].update(id="100"),
+        r"images\[0\]: id is '100'; expected is a whole number",
+    ),
+    "id twice": (
+        lambda f, path: f["images"].append(f["images"][0] | {"width": 9}),
+        r"images\[0\] and images\[9\] have the id 100 and differ",
+    ),
     "no file name": (lambda f, path: f["images"][0].pop("file_name"), "'file_name' is missing"),
     "category unknown": (lambda f, path: f["annotations"][0].update(category_id=5), "category id 5 is not listed"),
     "no segmentation": (lambda f, path: f["annotations"][0].pop("segmentation"), "'segmentation' is missing"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import verify
+from datamodules import files
 from datamodules.verify import main
 from tests.datamodules.builder import build
 from tests.datamodules.damage import Failing, cut, offset, overwrite, rewrite
@@ -121,8 +121,8 @@ def test_a_machine_that_fails_is_no_damage(
 ) -> None:
     """Neither where the whole shard is hashed nor where its members are read."""
     build(tmp_path, 8)
-    ends = iter([1 << 40] * opened + [offset(tmp_path / SHARD, "0001.png")[0]] * 2)
-    monkeypatch.setattr(verify, "open", lambda path, _: Failing(path, next(ends), number), raising=False)
+    ends = iter([1 << 40] * (1 + opened) + [offset(tmp_path / SHARD, "0001.png")[0]] * 2)
+    monkeypatch.setattr(files, "open", lambda path, *_, **__: Failing(path, next(ends), number), raising=False)
     assert main([str(tmp_path)]) == 5
     said = capsys.readouterr()
     assert said.out == ""
