@@ -6,35 +6,51 @@ from typing import Any
 
 from torchmetrics.functional.text import rouge_score
 
-from metrics import matching
+from metrics import matching, rouge
 from metrics.base import Evidence, Sum
 from metrics.pixels import area
+from metrics.spelling import spaced, tokens
 from metrics.words import Plain, Tagger, Word
 
-METRICS = ("rouge_l", "meteor", "noun_recall", "noun_precision")
+METRICS = ("rouge_l", "rouge_l_reference", "meteor", "noun_recall", "noun_precision")
 
 
 def rouge_l(text: str, captions: Sequence[str]) -> Sum:
-    """Best ROUGE-L F1 over the references, in [0, 1], by torchmetrics (float32; words of a-z and digits, no stemming).
-    An empty answer scores 0; no reference, no count."""
-    if not captions:
+    """Return the best ROUGE-L F1 over the references, in [0, 1], by torchmetrics (float32) on `spelling.tokens`.
+
+    Those are words of letters and numbers, case folded, no stemming; in scripts without spaces every character. An
+    answer without a token scores 0. References without one are left out; without any reference there is no count.
+    """
+    known = [caption for caption in captions if tokens(caption)]
+    if not known:
         return Sum()
-    best = rouge_score(text, list(captions), accumulate="best", rouge_keys="rougeL")
+    best = rouge_score(
+        text, known, accumulate="best", rouge_keys="rougeL", normalizer=lambda whole: whole, tokenizer=tokens
+    )
     return Sum(float(best["rougeL_fmeasure"]), 1)
 
 
+def rouge_l_reference(text: str, captions: Sequence[str]) -> Sum:
+    """Return the best ROUGE-L F1 over the references, in [0, 1], as TAM's public code computes it (`metrics.rouge`)."""
+    best = rouge.rouge_l(text, captions)
+    return Sum() if best is None else Sum(best, 1)
+
+
 def meteor(text: str, captions: Sequence[str]) -> Sum | None:
-    """METEOR against the best reference, in [0, 1], by NLTK on lower-cased words split at spaces, as the reference
-    scorer does; None where NLTK's WordNet is not installed (nothing is fetched)."""
+    """Return METEOR against the best reference, in [0, 1], by NLTK on lower-cased words split at spaces.
+
+    So the public code of TAM does it; here every character of a script without spaces is a word too. None where NLTK's
+    WordNet is not installed (nothing is fetched). References without a word are left out; without any, no count.
+    """
     wordnet = _wordnet()
     if wordnet is None:
         return None
-    if not captions:
+    references = [words for caption in captions if (words := spaced(caption).lower().split())]
+    if not references:
         return Sum()
     from nltk.translate.meteor_score import meteor_score
 
-    references = [caption.lower().split() for caption in captions]
-    return Sum(float(meteor_score(references, text.lower().split(), wordnet=wordnet)), 1)
+    return Sum(float(meteor_score(references, spaced(text).lower().split(), wordnet=wordnet)), 1)
 
 
 @cache
@@ -89,6 +105,7 @@ def sums(text: str, evidence: Evidence, words: Sequence[Word], tagger: Tagger | 
     recall, precision = nouns(evidence, words, tagger)
     figures = {
         "rouge_l": rouge_l(text, evidence.captions),
+        "rouge_l_reference": rouge_l_reference(text, evidence.captions),
         "meteor": meteor(text, evidence.captions),
         "noun_recall": recall,
         "noun_precision": precision,

@@ -65,11 +65,10 @@ def scene(chance: np.random.Generator, tokens: int) -> tuple[np.ndarray, dict[st
 
 
 @pytest.mark.parametrize("kind", ["pieces", "empty", "bytes", "marks", "plain tagger"])
-@pytest.mark.parametrize("part", range(10))
-def test_every_entry_of_reference_is_that_of_tams_rules(kind, part):
+def test_every_entry_of_reference_is_that_of_tams_rules(kind):
     backend = Plain() if kind == "plain tagger" else tagger("hanta")
     several = 0
-    for seed in range(19 * part, 19 * part + 19):
+    for seed in range(190):
         chance = random.Random(f"{kind} {seed}")
         pieces, alone, marked = caption(chance, kind)
         grids, masks, labels = scene(np.random.default_rng(seed), len(pieces))
@@ -84,7 +83,7 @@ def test_every_entry_of_reference_is_that_of_tams_rules(kind, part):
         np.testing.assert_allclose([entry[2:5] for entry in entries.objects], objects, rtol=0, atol=1e-12)
         np.testing.assert_allclose([entry.share for entry in entries.functions], shares, rtol=0, atol=1e-12)
         several += len(objects) + len(shares)
-    assert several >= 8, "entries"
+    assert several > 100, "entries"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ from pipeline.outputs.report.style import named
 from pipeline.outputs.table import ABSENT, COLUMNS, best
 
 METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
-CAPTIONS = {"rouge_l": "ROUGE-L", "meteor": "METEOR", "noun_recall": "noun recall", "noun_precision": "noun precision"}
+CAPTIONS = {
+    "rouge_l": "ROUGE-L",
+    "rouge_l_reference": "ROUGE-L (reference)",
+    "meteor": "METEOR",
+    "noun_recall": "noun recall",
+    "noun_precision": "noun precision",
+}
 LEVELS = 9
 
 
