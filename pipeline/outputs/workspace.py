@@ -18,7 +18,6 @@ GROUPING = ("Group", "JobType")
 MAIN = ("f1_iou", "obj_iou", "func_iou")
 CAPTIONS = {
     "captions/rouge_l": "ROUGE-L",
-    "captions/rouge_l_reference": "ROUGE-L as the public code",
     "captions/meteor": "METEOR",
     "captions/noun_recall": "Objects that are named",
     "captions/noun_precision": "Nouns that are right",
