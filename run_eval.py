@@ -26,9 +26,13 @@ from pipeline.notice import Notice
 
 def main(args: list[str] | None = None) -> int:
     """Run the evaluation that `args` (default: the command line) describes; returns the exit status."""
+    from pipeline import early
+
+    words = sys.argv[1:] if args is None else args
+    early.refuse(words)
     from pipeline import cli
 
-    job = cli.parse(sys.argv[1:] if args is None else args)
+    job = cli.parse(words)
     os.environ["OMP_NUM_THREADS"] = str(job.config.threads)  # else Lightning divides the cores among its processes
     quieten()
     from pipeline.evaluation import Evaluation

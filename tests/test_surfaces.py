@@ -19,7 +19,7 @@ from datamodules.images import ImagesDataModule
 from datamodules.printable import printable
 from datamodules.sample import Sample
 from metrics.entries import Entries, Object
-from pipeline import arguments, board, cli, evaluation
+from pipeline import arguments, argv, board, cli, evaluation
 from pipeline.notice import Notice
 from pipeline.outputs import dashboard, draw, kept, service, table, tracker, typeset
 from pipeline.outputs.fingerprint import write_json
@@ -144,7 +144,7 @@ def test_a_yaml_shows_nothing_but_text(tmp_path: Path, capsys: pytest.CaptureFix
                 cli.parse([option, str(path)]).build()
             assert is_text(shown := capsys.readouterr().err), ascii(shown)
     with pytest.raises(arguments.UsageError, match=r"--names\.vlm: 'evil\\x1b\[31m'"):
-        arguments.called(["--names.vlm", "evil\x1b[31m"], "vlm")
+        arguments.called(argv.options(["--names.vlm", "evil\x1b[31m"]), "vlm")
 
 
 @pytest.mark.parametrize("text", HARM.values(), ids=HARM)

@@ -23,7 +23,7 @@ import yaml
 
 from datamodules.faults import MachineError
 from datamodules.printable import printable
-from pipeline import arguments, cli
+from pipeline import arguments, argv, cli
 from pipeline.arguments import UsageError
 from pipeline.outputs.fingerprint import differences, digest
 from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
@@ -93,11 +93,12 @@ def page(record: Record) -> None:
 
 def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> cli.Job:
     """The first trial's run. UsageError, or status 2 by the run's own parser, for what no trial could do."""
+    given = {one.name for one in argv.options(options)}
     for name in OWN:
-        if name in sweep.parameters or arguments.option(options, name) is not None:
+        if name in sweep.parameters or name in given:
             raise UsageError(f"--{name}: the sweep sets it; choose its folder with --out")
     for name in sweep.parameters:
-        if arguments.option(options, name) is not None:
+        if name in given:
             raise UsageError(f"--{name}: a parameter of the sweep; leave it out after --, or change the yaml")
     first = first_of(sweep, record, seed)
     args = runner.arguments_of(first, options, record)
@@ -126,7 +127,7 @@ def check_values(path: Path, sweep: search.Sweep, record: Record, options: Seque
                 given = replace(first, values={**first.values, name: value})
                 cli.checked(runner.arguments_of(given, options, record)).explainers()
             except UsageError as error:
-                raise UsageError(f"{path}: parameters.{name}: {cli.plain(value)}: {error}") from error
+                raise UsageError(f"{path}: parameters.{name}: {arguments.plain(value)}: {error}") from error
 
 
 def first_of(sweep: search.Sweep, record: Record, seed: int) -> Trial:

@@ -142,7 +142,7 @@ def arguments_of(trial: Trial, options: Sequence[str], record: Record) -> list[s
     its options say otherwise, trials share a cache, keep few pictures and draw none, which would take a third of their
     time, and leave W&B alone."""
     defaults = [f"--cache={record.folder / 'cache'}", "--figures=2", "--panels=0", "--wandb.mode=disabled"]
-    given = [f"--{name}={cli.plain(value)}" for name, value in trial.values.items()]
+    given = [f"--{name}={arguments.plain(value)}" for name, value in trial.values.items()]
     return [*defaults, *options, *given, f"--run_dir={record.run_dir(trial.number)}"]
 
 

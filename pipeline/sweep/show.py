@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datamodules.printable import printable
-from pipeline.cli import plain
+from pipeline.arguments import plain
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import logged
 from pipeline.outputs.fingerprint import write_atomic

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli
+from pipeline import arguments, cli
 from pipeline.evaluation import Evaluation
 from pipeline.outputs.fingerprint import write_json
 from pipeline.sweep import alike
@@ -25,7 +25,7 @@ def found(folder: Path, *runs: tuple[dict[str, Any], list[str]], torch: str | No
     one more trial is like the first, but of that version."""
     record, marks, values = Record(folder, {}), [], [values for values, _ in runs]
     for given, altered in runs:
-        words = [f"--{name}={cli.plain(value)}" for name, value in given.items()]
+        words = [f"--{name}={arguments.plain(value)}" for name, value in given.items()]
         words = ["--trainer.accelerator=cpu", "--wandb.mode=disabled", "--explainers=msea_arc", *words, *altered]
         marks.append(Evaluation(cli.parse(words)).mark)
     if torch:

@@ -1,0 +1,17 @@
+"""What a command cannot do: as an exception, and as the one line with which a program ends."""
+
+import sys
+from typing import NoReturn
+
+from datamodules.printable import printable
+from pipeline.status import WRONG
+
+
+class UsageError(Exception):
+    """The command cannot be carried out as written; the message names the option and the mend."""
+
+
+def fail(message: object, status: int = WRONG) -> NoReturn:
+    """Print one line to stderr and end the program."""
+    sys.stderr.write(f"run_eval.py: error: {printable(str(message).strip())}\n")
+    raise SystemExit(status)
