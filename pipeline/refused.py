@@ -46,7 +46,9 @@ def expected(hint: Any) -> str:
 
 def near(name: str, names: Iterable[str], flag: str = "") -> str:
     """Return a question after the name that was meant, if there is one like it. flag: what is put before that."""
-    return "".join(f"; did you mean {flag}{one}?" for one in get_close_matches(name, names, n=1))
+    listed = list(names)
+    meant = get_close_matches(name, listed, n=1) or [one for one in listed if len(name) > 1 and one.startswith(name)]
+    return f"; did you mean {flag}{meant[0]}?" if meant else ""
 
 
 def unknown(
