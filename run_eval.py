@@ -10,12 +10,16 @@ read-only), or the machine fails to read data (stale mount); 75 stopped by Ctrl-
 in hand: the same command resumes; a second Ctrl-C ends it at once. With several processes the status of rank 0 counts.
 """
 
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
+
+    leave_working_directory()
+
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from datamodules.faults import Overlooked
@@ -70,6 +74,7 @@ def one_line(others: Callable[..., None]) -> Callable[..., None]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
     stop.at_once("run_eval.py")
-    sys.exit(main())
+    from pipeline.commands import main as command
+
+    sys.exit(command())

@@ -1,4 +1,4 @@
-"""Published datasets to verified shards:  python -m datamodules.convert DATASET ... --out DIR
+"""Published datasets to verified shards:  seewhy convert DATASET ... --out DIR
 
   coco_caption  COCO 2014 as published: --instances instances_val2014.json --captions captions_val2014.json --images
                 val2014 --split SPLIT. The protocol's split is minival, 5,000 images: give as SPLIT the
@@ -17,6 +17,11 @@ left out is named in left_out.jsonl. --to tam_layout writes TAM's layout instead
 Exit status: 0 done; 2 the command is wrong; 4 more left out than --max_left_out; 5 this machine cannot read a file (a
 failing disk, a stale mount, no permission, no memory).
 """
+
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
+
+    leave_working_directory()
 
 import argparse
 import sys
@@ -130,7 +135,7 @@ def shown(items: Iterable[Item], tally: Tally, total: int, every: float = 5.0) -
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
     """The options; `make` builds the source from them."""
     parser = argparse.ArgumentParser(
-        prog="python -m datamodules.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="seewhy convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--out", type=Path, required=True, help="the folder that is written")
@@ -213,7 +218,7 @@ def folder(text: str) -> Path:
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Write one line and leave with the exit status."""
-    sys.stderr.write(f"python -m datamodules.convert: error: {printable(message.strip())}\n")
+    sys.stderr.write(f"seewhy convert: error: {printable(message.strip())}\n")
     raise SystemExit(status)
 
 

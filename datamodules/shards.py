@@ -15,9 +15,6 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
-import webdataset as wds
-from webdataset.tariterators import group_by_keys
-
 from datamodules.faults import MachineError, excuse
 from datamodules.files import contained, digest_of
 from datamodules.manifest import FILE, SUFFIXES, Entry, Manifest, Member, Shard, check_name
@@ -89,6 +86,8 @@ class ShardWriter:
             return []
         name = f"{self.name}-{len(self.shards):05d}.tar"
         part = self._part(name)
+        import webdataset as wds  # not at the top: it takes two seconds of a processor
+
         try:
             with open(part, "wb") as file, wds.TarWriter(file, user="", group="", mtime=0, encoder=False) as tar:
                 entries = [_write(tar, name, key, members) for key, members in chain(first, stream)]
@@ -132,7 +131,7 @@ class ShardWriter:
         return self.folder / f".{name}.part"
 
 
-def _write(tar: wds.TarWriter, shard: str, key: str, members: Mapping[str, bytes]) -> Entry:
+def _write(tar: Any, shard: str, key: str, members: Mapping[str, bytes]) -> Entry:
     tar.write({"__key__": key, **members})
     return Entry(key, shard, {suffix: Member(len(data), sha256(data).hexdigest()) for suffix, data in members.items()})
 
@@ -188,6 +187,9 @@ def find(path: Path, within: Path | None) -> str:
 
 def _groups(path: Path, wanted: Mapping[str, Member], within: Path | None) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield key and members of every wanted sample that the shard holds, in the shard's order."""
+    import webdataset as wds
+    from webdataset.tariterators import group_by_keys
+
     try:
         if reason := find(path, within):
             raise ShardError(reason)

@@ -1,8 +1,13 @@
-"""Every byte of a folder of shards against its manifest:  python -m datamodules.verify DIR
+"""Every byte of a folder of shards against its manifest:  seewhy verify DIR
 
 One line for each finding, with shard and key; exit status 1 where there is any, 2 where there is no readable manifest,
 5 where this machine cannot read a shard (a failing disk, a stale mount, no permission), which says nothing about it.
 """
+
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
+
+    leave_working_directory()
 
 import argparse
 import sys
@@ -24,7 +29,7 @@ UNREADABLE = 5
 def main(args: Sequence[str] | None = None) -> int:
     """Print what is wrong; the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m datamodules.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="seewhy verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="the folder of manifest.json and its shards")
     parser.add_argument("--follow_links", action="store_true", help="take shards that are links out of the folder, too")

@@ -18,7 +18,7 @@ from datamodules.faults import MachineError
 from datamodules.printable import printable
 from metrics.text import meteor
 from metrics.words import tagger
-from pipeline import answers, launch
+from pipeline import answers, launch, typed
 from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
 from pipeline.cache import Cache
@@ -199,8 +199,8 @@ class Evaluation:
         else:
             table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
         self.board.publish()
-        where = printable(str(self.run_dir))
-        print(f"run folder: {where}; to look at it: python -m pipeline.outputs.report {where}")
+        look = printable(typed.shown("report", self.run_dir))
+        print(f"run folder: {printable(str(self.run_dir))}; to look at it: {look}")
         if bare := self.undrawn(rows):
             tell(
                 f"{bare} of the first {self.config.figures} samples have no pictures; these are kept "

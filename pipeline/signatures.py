@@ -65,7 +65,7 @@ def derives(class_path: str, base: str) -> bool | None:
         return None
     if found is not None and base in found:
         return True
-    return None if found is None or set(found) - PLAIN_BASES - set(filter(find_class, found)) else False
+    return None if found is None or set(found) - PLAIN_BASES - {one for one in found if find_class(one)} else False
 
 
 def class_named(name: str, package: str) -> str | None:
@@ -251,6 +251,12 @@ def names_of(module: str) -> frozenset[str]:
     nodes = getattr(tree_of(module), "body", ())
     targets = [target for node in nodes for target in getattr(node, "targets", [getattr(node, "target", None)])]
     return frozenset([node.name for node in nodes if hasattr(node, "name")] + [getattr(t, "id", "") for t in targets])
+
+
+def docstring(module: str) -> str:
+    """Return what a module says of itself; nothing where it is not found."""
+    tree = tree_of(module)
+    return (ast.get_docstring(tree) if tree else None) or ""
 
 
 def tree_of(module: str) -> ast.Module | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import wandb
 
-from pipeline import cli, evaluation
+from pipeline import cli, evaluation, typed
 from pipeline.outputs import service
 from tests.command import ENV, ROOT, program
 from tests.outputs.server import serving
@@ -110,7 +110,7 @@ def test_a_server_that_cannot_be_reached_is_one_line(run: Run, tmp_path: Path, s
     (line,) = told(said)
     assert line.startswith(f"run_eval.py: {explainers.replace(',', ', ')}: not published to W&B (CommError: ")
     assert "connection refused" in line
-    assert line.endswith(f"once it can be: python -m pipeline.outputs.tracker {tmp_path / 'run'} --online")
+    assert line.endswith(f"once it can be: {typed.shown('publish', tmp_path / 'run', '--online')}")
     assert took < 60, "a few seconds at the beginning, as many at the end, and the run; W&B itself waits 90, twice"
     found = json.loads((tmp_path / "run" / "summary.json").read_bytes())
     assert found["explainers"]["cam"] == json.loads(summary)["explainers"]["cam"]

@@ -12,7 +12,7 @@ import pytest
 from pipeline import cli, early, signatures
 from pipeline.arguments import ROOT
 from pipeline.errors import UsageError
-from tests.test_run import ENV
+from tests.command import ENV
 
 MISTAKES = (
     "--explainer.cam.bta=1",

@@ -1,18 +1,27 @@
 """InternVL2.5 as OpenGVLab publishes it, which needs remote code, to transformers' own InternVL, which needs none.
 
     hf download OpenGVLab/InternVL2_5-2B --local-dir checkpoints/internvl25_2b.source
-    python -m pipeline.models.convert_internvl checkpoints/internvl25_2b.source checkpoints/internvl25_2b
+    seewhy convert_internvl checkpoints/internvl25_2b.source checkpoints/internvl25_2b
 
 For the plain 2B and 8B (InternLM2) and 4B (Qwen2.5). Nothing of the source is executed. Weights are read from
 safetensors, shard by shard, so memory holds one shard. Names and shapes are checked before the first byte is written,
 and the target appears when it is whole. `conversion.json` in it names the source's files by hash, and the prompt.
 """
 
-import argparse
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
+
+    leave_working_directory()
+    import sys
+
+    from pipeline.commands import main as command
+
+    sys.exit(command(["convert_internvl", *sys.argv[1:]]))
+
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +31,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import GenerationConfig, InternVLConfig, InternVLForConditionalGeneration
 
+from pipeline import command_parsers
 from pipeline.models.checkpoint import NO_PICKLES
 from pipeline.models.internvl_prompt import END, processor
 from pipeline.models.internvl_remote import language, native_config, parsed, part, remote_name
@@ -171,20 +181,12 @@ def provenance(source: Path, facts: Mapping[str, Any], asked: Any) -> str:
     return json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def main() -> None:
+def main(args: Sequence[str] | None = None) -> None:
     """The command line."""
-    summary, _, details = __doc__.partition("\n")
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("convert_internvl", description=summary, epilog=details, formatter_class=form)
-    parser.add_argument("source", type=Path, help="folder with the published checkpoint")
-    parser.add_argument("target", type=Path, help="folder to write, new")
-    options = parser.parse_args()
+    parser = command_parsers.convert_internvl()
+    options = parser.parse_args(args)
     try:
         convert(options.source, options.target)
     except (ValueError, OSError) as error:
         parser.exit(2, f"convert_internvl: error: {error}\n")
     print(f"{options.target}: converted; use it as `checkpoint` of pipeline.models.internvl.InternVL")
-
-
-if __name__ == "__main__":
-    main()

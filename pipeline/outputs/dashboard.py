@@ -1,10 +1,20 @@
 """Make a W&B workspace and a report that compare explainers, anew each time.
 
-    python -m pipeline.outputs.dashboard --project P [--entity E] [--out FILE]
+    seewhy dashboard --project P [--entity E] [--out FILE]
 
 Wants the extra `dashboard`. Without a login, or offline, what would be made is written to FILE instead.
 Exit status 0: made, or written; 1: W&B refused, in one line; 2: the command is wrong.
 """
+
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
+
+    leave_working_directory()
+    import sys
+
+    from pipeline.commands import main as command
+
+    sys.exit(command(["dashboard", *sys.argv[1:]]))
 
 import argparse
 import re
@@ -69,9 +79,7 @@ def describe(made: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.outputs.dashboard", description="W&B's view of a project."
-    )
+    parser = argparse.ArgumentParser(prog="seewhy dashboard", description="W&B's view of a project.")
     parser.add_argument("--project", required=True, help="the W&B project that runs are sent to")
     parser.add_argument("--entity", help="user or team; default: that of the login")
     parser.add_argument("--out", type=Path, help="the specification; default: runs/dashboard-PROJECT.json")
@@ -102,7 +110,3 @@ def said(message: str, status: int) -> int:
     """One line to stderr, and the exit status."""
     sys.stderr.write(f"dashboard: {message}\n")
     return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,16 @@ Plain names are the corrected profile, `reference/...` the other; values in [0, 
 publishing again goes on in the same runs.
 """
 
-import argparse
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
+
+    leave_working_directory()
+    import sys
+
+    from pipeline.commands import main as command
+
+    sys.exit(command(["publish", *sys.argv[1:]]))
+
 import hashlib
 import json
 import secrets
@@ -19,6 +28,7 @@ from typing import Any, Literal
 import numpy as np
 
 from datamodules.printable import printable
+from pipeline import command_parsers, typed
 from pipeline.outputs import service
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
@@ -180,19 +190,14 @@ def _digest(run_dir: Path) -> str:
 
 def unpublished(explainers: Sequence[str], run_dir: Path, error: Exception) -> str:
     """One line that says what is not on W&B, why, and how it comes there."""
-    later = f"python -m pipeline.outputs.tracker {run_dir} --online"
+    later = typed.shown("publish", run_dir, "--online")
     return (
         f"{', '.join(explainers) or run_dir}: not published to W&B ({service.reason(error)}); once it can be: {later}"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.outputs.tracker", description="Publish a run to W&B.")
-    parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--project", default="seewhy")
-    parser.add_argument("--entity")
-    parser.add_argument("--group", help="model and dataset, by which runs are compared")
-    parser.add_argument("--online", action="store_true", help="send it now; otherwise `wandb sync` can later")
+    parser = command_parsers.publish()
     given = parser.parse_args(arguments)
     if not (given.run_dir / "summary.json").is_file():
         print(printable(f"{parser.prog}: error: {given.run_dir}: no finished run lies there"), file=sys.stderr)
@@ -205,7 +210,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = given.run_dir / "wandb"
     print("published" if given.online else printable(f"kept in {kept}; to send it: wandb sync {kept}/offline-run-*"))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,11 @@
-"""`python -m pipeline.sweep`."""
+"""`python -m pipeline.sweep`, which is `seewhy sweep`."""
 
-import sys
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
 
-from pipeline import stop
+    leave_working_directory()
+    import sys
 
-if __name__ == "__main__":
-    stop.at_once("pipeline.sweep")
-    from pipeline.sweep.command import main
+    from pipeline.commands import main as command
 
-    sys.exit(main())
+    sys.exit(command(["sweep", *sys.argv[1:]]))

@@ -1,7 +1,7 @@
 """Many runs by one yaml: every trial is a run folder of `run_eval.py`, and the same command goes on where it stopped.
 
-    python -m pipeline.sweep configs/sweep/msea_arc.yaml
-    python -m pipeline.sweep configs/sweep/msea_arc_bayes.yaml --trials 20 --out runs/search -- --limit 64
+    seewhy sweep configs/sweep/msea_arc.yaml
+    seewhy sweep configs/sweep/msea_arc_bayes.yaml --trials 20 --out runs/search -- --limit 64
 
 The yaml is W&B's own, so `wandb sweep FILE` and `wandb agent ENTITY/PROJECT/ID` take it too; nothing here needs an
 account. What stands after `--` is given to every run. A trial that fails is on record with its reason, and the same
@@ -23,7 +23,7 @@ import yaml
 
 from datamodules.faults import MachineError
 from datamodules.printable import printable
-from pipeline import arguments, argv, cli
+from pipeline import arguments, argv, cli, command_parsers
 from pipeline.arguments import UsageError
 from pipeline.outputs.fingerprint import differences, digest
 from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
@@ -37,8 +37,8 @@ OWN = ("run_dir", "fresh")
 
 def main(given: Sequence[str] | None = None) -> int:
     """Carry out the sweep that `given` (default: the command line) describes; returns the exit status."""
-    own, options = divided(sys.argv[1:] if given is None else given)
-    asked = parser().parse_args(own)
+    own, options = command_parsers.divided(sys.argv[1:] if given is None else given)
+    asked = command_parsers.sweep().parse_args(own)
     try:
         return carry_out(asked, options)
     except UsageError as error:
@@ -143,32 +143,3 @@ def count(sweep: search.Sweep, asked: int | None) -> int:
             f"--trials: {sweep.method} has no end of its own; say how many, here or as run_cap in the yaml"
         )
     return min(limit for limit in limits if limit is not None)
-
-
-def divided(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What is for the sweep, and what is for its runs: the words after `--`."""
-    place = list(given).index("--") if "--" in given else len(given)
-    return list(given[:place]), list(given[place + 1 :])
-
-
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m pipeline.sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="python -m pipeline.sweep SWEEP [--trials N] [--out DIR] [--seed N] [-- options of run_eval.py]",
-    )
-    made.add_argument("sweep", type=Path, help="a yaml file in W&B's format; see configs/sweep")
-    made.add_argument("--trials", type=positive, help="at most so many; default: run_cap, else the whole grid")
-    made.add_argument(
-        "--out", type=Path, help="its folder; default: runs/sweep-NAME-DIGEST, the same for the same sweep"
-    )
-    made.add_argument("--seed", type=int, default=0, help="of random and bayes; default 0")
-    return made
-
-
-def positive(text: str) -> int:
-    """A number above 0."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number

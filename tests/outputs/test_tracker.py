@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import typed
 from pipeline.outputs import tracker
 from pipeline.outputs.summary import write_json
 from tests.outputs.made import CANARY, EXPLAINERS
@@ -107,7 +108,7 @@ def test_a_failure_is_a_reason_without_the_key(run_dir: Path, monkeypatch: pytes
     monkeypatch.setattr(wandb, "init", refuse)
     assert tracker.publish(run_dir) == (
         "cam, msea_arc, tam: not published to W&B (RuntimeError: bad key *** retry); once it can be: "
-        f"python -m pipeline.outputs.tracker {run_dir} --online"
+        + typed.shown("publish", run_dir, "--online")
     )
 
 

@@ -62,7 +62,11 @@ def test_two_sweeps_do_not_work_in_one_folder(
         (["--", "--fresh=true"], GRID, "--fresh: the sweep sets it"),
         (["--", "--explainer.msea_arc.k", "3"], GRID, "--explainer.msea_arc.k: a parameter of the sweep"),
         (["--", "--explainer.msea_arc", '{"k": 3}'], GRID, "set again (explainer.msea_arc.k: 1 -> 3); leave that out"),
-        (["--", "--explainer.msea_arc.beta=0.1"], {**GRID, "beta_floor": {"value": 0.0}}, "beta_floor: 0.0 -> 0.1"),
+        (
+            ["--", "--explainer.msea_arc.beta=0.1"],
+            {**GRID, "beta_floor": {"value": 0.0}},
+            "explainer.msea_arc.beta: no such option",
+        ),
         (["--", "--limits", "3"], GRID, "limits"),
         (["--trials", "0"], GRID, "argument --trials: 0 is below 1"),
         (["--trials", "many"], GRID, "argument --trials: invalid"),

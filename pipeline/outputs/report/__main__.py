@@ -1,8 +1,11 @@
-"""`python -m pipeline.outputs.report`."""
+"""`python -m pipeline.outputs.report`, which is `seewhy report`."""
 
-import sys
+if __name__ == "__main__":  # before anything else is imported
+    from datamodules.safe_path import leave_working_directory
 
-from pipeline.outputs.report.command import main
+    leave_working_directory()
+    import sys
 
-if __name__ == "__main__":
-    sys.exit(main())
+    from pipeline.commands import main as command
+
+    sys.exit(command(["report", *sys.argv[1:]]))

@@ -1,6 +1,6 @@
 """Make the offline page of one or several finished runs.
 
-    python -m pipeline.outputs.report RUN_DIR... [--out DIR]
+    seewhy report RUN_DIR... [--out DIR]
 
 Open its index.html in a browser; it needs no network and no server. By default the page of one run lies in its folder,
 as RUN_DIR/page; that of several in `page`, in the folder that holds them. A folder that is such a page is passed over.
@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datamodules.printable import printable
-from pipeline.outputs.report.page import make, ours
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 where the command is wrong or a folder is no finished run."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.outputs.report", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="seewhy report", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("run_dir", type=Path, nargs="+", help="folders of finished runs")
     parser.add_argument("--out", type=Path, help="where the page goes; an earlier page there is replaced")
     given = parser.parse_args(arguments)
+    from pipeline.outputs.report.page import make, ours
+
     folders = [folder for folder in given.run_dir if not ours(folder)] or given.run_dir
     above = folders[0] if len(folders) == 1 else Path(os.path.commonpath([folder.absolute() for folder in folders]))
     try:

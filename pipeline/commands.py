@@ -1,0 +1,47 @@
+"""The commands of the project: `seewhy`, which is `run_eval.py`, and `seewhy COMMAND`.
+
+What is wrong with the options of a command is told before its module is imported. Nothing but the standard library and
+`pipeline.stop` is imported here, so that signals are heard from the first moment on.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline import stop
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = {
+    "report": "pipeline.outputs.report.command",
+    "sweep": "pipeline.sweep.command",
+    "publish": "pipeline.outputs.tracker",
+    "dashboard": "pipeline.outputs.dashboard",
+    "convert": "datamodules.convert",
+    "verify": "datamodules.verify",
+    "convert_internvl": "pipeline.models.convert_internvl",
+}
+"""The module whose `main` carries out a command."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Carry out the command that `args` (default: the command line) name. Return the exit status."""
+    words = list(sys.argv[1:] if args is None else args)
+    if not words or words[0] not in MODULES:
+        return evaluate(words)
+    if words[0] == "sweep":
+        stop.at_once("pipeline.sweep")
+    from pipeline import command_checks
+
+    command_checks.check(words[0], words[1:])
+    return int(importlib.import_module(MODULES[words[0]]).main(words[1:]) or 0)
+
+
+def evaluate(words: Sequence[str]) -> int:
+    """Carry out a run, as `run_eval.py` does; classes of the checkout that its configs name are found."""
+    stop.at_once("run_eval.py")
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    import run_eval
+
+    return run_eval.main(list(words))

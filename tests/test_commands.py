@@ -1,0 +1,118 @@
+"""The commands: what is started by which words, at once where it is wrong, and never with a stranger's modules."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import command_checks, commands, typed
+from pipeline.arguments import ROOT
+from tests.command import ENV
+
+SCRIPT = "import sys\nfrom pipeline.commands import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+"""What pip installs as `seewhy`."""
+STARTED = ["run_eval", *(module.removesuffix(".command") for module in commands.MODULES.values())]
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose modules have the names of real ones, and say so when they are imported."""
+    folder = tmp_path_factory.mktemp("run")
+    for name in ("wandb/__init__", "yaml", "numpy", "argparse", "json", "torch", "jsonargparse", "pathlib", "tarfile"):
+        path = folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("raise SystemExit('a stranger is obeyed')\n")
+    return folder
+
+
+def said(folder: Path, *command: str) -> tuple[int, str]:
+    """What a command says there, and its status."""
+    env = {**ENV, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", STARTED)
+def test_a_module_is_started_without_a_strangers_modules(module: str, strangers: Path) -> None:
+    status, text = said(strangers, sys.executable, "-m", module, "--nope")
+    assert status == 2, text
+    assert "stranger" not in text
+    assert "error: " in text
+
+
+def test_the_script_and_what_it_prints_are_safe(
+    strangers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "seewhy"
+    script.write_text(SCRIPT)
+    status, text = said(strangers, sys.executable, str(script), "--limt", "3")
+    assert (status, text) == (2, "run_eval.py: error: --limt: no such option; did you mean --limit?\n")
+    status, text = said(strangers, sys.executable, str(script), "publish", ".")
+    assert (status, "no finished run lies there" in text) == (2, True)
+    monkeypatch.chdir(strangers)  # where it is printed it is typed
+    printed = typed.shown("verify", ROOT / "assets" / "demo" / "shards")
+    status, text = said(strangers, "bash", "-c", f"{printed}")
+    assert (status, "every byte as the manifest says" in text) == (0, True), text
+
+
+def test_a_printed_command_is_quoted_for_the_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "seewhy"
+    script.parent.mkdir()
+    script.touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert typed.shown("report", Path("my runs/$HOME; x")) == "seewhy report 'my runs/$HOME; x'"
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    assert typed.shown("report", "a") == "bin/seewhy report a"
+    script.unlink()
+    assert shlex.split(typed.shown("report", "a")) == ["bin/python", str(ROOT / "run_eval.py"), "report", "a"]
+
+
+def test_the_working_directory_is_left_only_where_python_put_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from datamodules.safe_path import leave_working_directory
+
+    def after(*path: str) -> list[str]:
+        monkeypatch.setattr(sys, "path", list(path))
+        leave_working_directory()
+        return sys.path
+
+    monkeypatch.chdir(ROOT)
+    assert after(str(ROOT), "lib") == [str(ROOT), "lib"], "the checkout's own modules are meant"
+    monkeypatch.chdir(tmp_path)
+    assert after(str(tmp_path), "lib") == ["lib"]
+    assert after("", "lib") == ["lib"]
+    assert after(str(tmp_path), str(tmp_path)) == [str(tmp_path)], "PYTHONPATH asks for it"
+    assert after("bin", str(tmp_path)) == ["bin", str(tmp_path)]
+    assert after() == []
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["sweep", "configs/sweep/msea_arc.yaml", "--trails", "3"], "unrecognized arguments: --trails 3"),
+        (["sweep", "nowhere.yaml"], "pipeline.sweep: error: nowhere.yaml: No such file or directory"),
+        (
+            ["sweep", "configs/sweep/msea_arc.yaml", "--", "--limt", "3"],
+            "--limt: no such option; did you mean --limit?",
+        ),
+        (["publish", "--onlin", "--nope"], "the following arguments are required: run_dir"),
+        (["convert_internvl", "a"], "the following arguments are required: target"),
+    ],
+)
+def test_wrong_options_of_a_slow_command_are_told_without_its_module(
+    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command_checks.check(args[0], args[1:])
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "sweep").glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_sweep_is_refused(path: Path) -> None:
+    command_checks.check("sweep", [str(path), "--", "--limit", "2"])
