@@ -2,10 +2,11 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lightning import LightningDataModule
@@ -16,6 +17,7 @@ from datamodules.pictures import MAX_PIXELS
 from datamodules.plan import Batch, plan
 from datamodules.sample import Sample
 from datamodules.shards import read
+from datamodules.synonyms import read_synonyms
 
 Reader = Callable[[Sequence[int]], Iterator[Sample]]
 """Positions, ascending, to the samples there, in order; it can be pickled."""
@@ -47,10 +49,11 @@ class SampleDataModule(LightningDataModule, ABC):
     samples are read; the rest is here.
 
     prompt: asked instead of the dataset's own question. done: keys that need no more work, set before prediction; a
-    batch is skipped when all its keys are among them.
+    batch is skipped when all its keys are among them. synonyms: words or phrases that name a category, in scoring.
     """
 
     done: frozenset[str] = frozenset()
+    synonyms: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, *, batch_size: int, limit: int | None, num_workers: int, prompt: str | None, max_pixels: int
@@ -114,6 +117,7 @@ class ShardDataModule(SampleDataModule):
         prompt: asked instead of the dataset's own question.
         max_pixels: an image with more pixels is refused.
         follow_links: take shards that are links which lead out of the manifest's folder, too.
+        synonyms: a yaml file of words or phrases and the categories that they name, such as `woman: person`.
     """
 
     def __init__(
@@ -126,6 +130,7 @@ class ShardDataModule(SampleDataModule):
         prompt: str | None = None,
         max_pixels: int = MAX_PIXELS,
         follow_links: bool = False,
+        synonyms: str | None = None,
     ) -> None:
         super().__init__(
             batch_size=batch_size, limit=limit, num_workers=num_workers, prompt=prompt, max_pixels=max_pixels
@@ -135,6 +140,8 @@ class ShardDataModule(SampleDataModule):
             raise ValueError(f"manifest: {manifest!r} is an address; shards are read from local files: download them")
         self.folder, self.follow_links = Path(manifest).absolute().parent, follow_links
         self.manifest = Manifest.load(manifest)
+        if synonyms is not None:
+            self.synonyms = read_synonyms(synonyms, self.manifest.categories)
 
     @property
     def digest(self) -> str:

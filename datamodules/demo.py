@@ -19,6 +19,7 @@ class DemoDataModule(ShardDataModule):
         num_workers: int = 0,
         prompt: str | None = None,
         max_pixels: int = MAX_PIXELS,
+        synonyms: str | None = None,
     ) -> None:
         super().__init__(
             str(MANIFEST),
@@ -27,4 +28,5 @@ class DemoDataModule(ShardDataModule):
             num_workers=num_workers,
             prompt=prompt,
             max_pixels=max_pixels,
+            synonyms=synonyms,
         )

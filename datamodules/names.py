@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from datamodules.files import contained
 
@@ -19,20 +19,20 @@ LEADING = frozenset(_LEADING.split())
 """Determiners, possessives and numbers."""
 _NUMBER = re.compile(r"\d[\d.,]*")
 _PANOPTIC = ("-merged", "-other", "-stuff")
-_AROUND = " \t\r\n\"'“”‘’.,;:!?()[]"
-_HYPHENS = str.maketrans(dict.fromkeys("-\u2010\u2011", " "))
+_HYPHENS = str.maketrans(dict.fromkeys("-\u2010\u2011\u2043\ufe63\uff0d", " "))
 
 
 def normalise(phrase: str) -> str:
     """Return the name that a phrase is looked up by; "" where it has no word.
 
-    Lower case; the panoptic suffixes -merged, -other and -stuff removed, then hyphens to spaces; leading determiners,
-    possessives and numbers dropped, as long as a word remains.
+    Lower case, in NFKC, without zero-width characters, and without whatever stands round it that is no letter or number
+    (punctuation and symbols of any script); the panoptic suffixes -merged, -other and -stuff removed, then hyphens to
+    spaces; leading determiners, possessives and numbers dropped, as long as a word remains.
 
     >>> normalise("The two T-shirts"), normalise("wall-other-merged"), normalise("his")
     ('t shirts', 'wall', 'his')
     """
-    text = phrase.lower().strip(_AROUND)
+    text = _bare(normalize("NFKC", _bare(phrase)).lower())
     end = len(text)
     while suffix := next((suffix for suffix in _PANOPTIC if text.endswith(suffix, 0, end)), ""):
         end -= len(suffix)
@@ -40,8 +40,20 @@ def normalise(phrase: str) -> str:
     last = max(len(words) - 1, 0)
     first = next((at for at, word in enumerate(words) if word not in LEADING and not _NUMBER.fullmatch(word)), last)
     words = words[first:]
-    name = " ".join(words).strip(_AROUND)
-    return name if any(character.isalnum() for character in name) else ""
+    return _bare(" ".join(words))
+
+
+def folded(name: str) -> str:
+    """Return the form in which two names are the same: as `normalise`, but every word kept and case folded."""
+    return " ".join(_bare(normalize("NFKC", normalize("NFKC", _bare(name)).casefold())).translate(_HYPHENS).split())
+
+
+def _bare(text: str) -> str:
+    """Return `text` in NFC without format characters, from its first letter or number to its last, with their marks."""
+    seen = normalize("NFC", "".join(one for one in text if category(one) != "Cf"))
+    kinds = "".join(category(one)[0] for one in seen)
+    found = re.search("[LN](?:.*[LN])?M*", kinds)
+    return seen[slice(*found.span())] if found else ""
 
 
 def keys(files: Sequence[str], *, ascii: bool = True) -> list[str]:

@@ -136,9 +136,10 @@ def _phrase(words: Sequence[Word], start: int, vocabulary: Vocabulary) -> Match 
     first = dict.fromkeys((words[start].lemma, *words[start].parts[:1]))
     begun = [vocabulary.phrases.get(lemma, ()) for lemma in first]
     for lemmas, name in sorted((one for names in begun for one in names), key=lambda phrase: -len(phrase[0])):
-        length = _spans(words, start, lemmas)
-        if length and words[start + length - 1].label == "noun":
-            return Match(start, length, name)
+        if length := _spans(words, start, lemmas):
+            last = words[start + length - 1]
+            if last.label == "noun" or (last.parts and lemmas[-len(last.parts) :] == last.parts):
+                return Match(start, length, name)
     return None
 
 

@@ -42,7 +42,8 @@ class Word:
     """One word of an answer.
 
     text: as it was said, without spaces. tokens: its indices, ascending; a special token between them is left out.
-    lemma: in the form in which names are compared. tag: Penn. parts: the lemmas of what hyphens join, where they do.
+    lemma: in the form in which names are compared. tag: Penn. parts: the lemmas of what hyphens join, the last a noun;
+    none in other words.
     """
 
     text: str
@@ -129,7 +130,7 @@ def _starts(text: str, before: str, following: str) -> bool:
 
 
 def reading(text: str, tagger: Tagger) -> tuple[str, str, tuple[str, ...]]:
-    """Return tag, lemma and, where hyphens join it, the lemmas of the parts of one word, without punctuation round it.
+    """Return tag, lemma and `Word.parts` of one word, punctuation round it taken off.
 
     Of a text that holds several words ("dog—a" in one token) the first noun counts, without a noun the first word.
     """
@@ -138,8 +139,8 @@ def reading(text: str, tagger: Tagger) -> tuple[str, str, tuple[str, ...]]:
         tag, lemma = tagger.tag(text)
         return tag, spelling.folded(lemma), ()
     word, tag, lemma = next((one for one in found if one[1] in NOUN), found[0])
-    joined = word.split("-")
-    parts = tuple(spelling.folded(tagger.tag(part)[1]) for part in joined) if len(joined) > 1 and all(joined) else ()
+    joined = [tagger.tag(part) for part in word.split("-")] if "-" in word else []
+    parts = tuple(spelling.folded(lemma) for _, lemma in joined) if joined and joined[-1][0] in NOUN else ()
     return tag, spelling.folded(lemma), parts
 
 

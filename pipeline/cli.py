@@ -166,11 +166,12 @@ class Job:
         return f"--explainers: a sweep takes one explainer, not {', '.join(self.classes)}; {mend}"
 
     def data_options(self) -> dict[str, Any]:
-        """The data's options that may change a row; the others are the manifest's path, the loader and the cut."""
-        options = self.config.data.init_args.as_dict()
-        return {
-            n: v for n, v in options.items() if n not in ("manifest", "paths", "num_workers", "batch_size", "limit")
-        }
+        """Return the data's options that may change a row.
+
+        The others are paths (what lies there counts by its content), the loader and the cut.
+        """
+        others = ("manifest", "paths", "synonyms", "num_workers", "batch_size", "limit")
+        return {name: value for name, value in self.config.data.init_args.as_dict().items() if name not in others}
 
     def explainer_parameters(self) -> dict[str, Any]:
         """Class and every parameter of each explainer, as they were resolved."""

@@ -62,7 +62,7 @@ class Evaluation:
                 "model": self.model_identity,
                 "explainers": job.explainer_parameters(),
                 "answers": source,
-                "data": job.data_options(),
+                "data": job.data_options() | ({"synonyms": said} if (said := dict(self.data.synonyms)) else {}),
                 "batch_size": self.config.batch_size,
                 "limit": self.config.limit,
                 "threads": self.config.threads,
@@ -164,6 +164,7 @@ class Evaluation:
             retry=self.config.retry_quarantined,
             stop=stop,
             cache=self.cache,
+            synonyms=self.data.synonyms,
         )
         if launch.leading():
             watch.catch_up(self.rows().values())

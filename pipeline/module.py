@@ -49,7 +49,7 @@ class ExplainModule(LightningModule):
     the views; panels: of how many of these a picture is drawn.
     observe: is shown every row that is written. retry: samples that were quarantined are done again.
     stop: what ends the run between two batches. cache: of what the model is asked; then it is loaded only where
-    something is new.
+    something is new. synonyms: words or phrases that name a category.
     """
 
     def __init__(
@@ -67,13 +67,14 @@ class ExplainModule(LightningModule):
         retry: bool = False,
         stop: Stop | None = None,
         cache: Cache | None = None,
+        synonyms: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.vlm, self.explainers = vlm, dict(explainers)
         self.run_dir, self.tagger, self.given = run_dir, tagger, given
         self.figures, self.panels, self.save_maps = figures, panels, save_maps
         self.observe, self.retry = observe, retry
-        self.stop, self.cache = stop or Stop(), cache
+        self.stop, self.cache, self.synonyms = stop or Stop(), cache, dict(synonyms or {})
         self.group: dist.ProcessGroup | None = None
 
     def setup(self, stage: str) -> None:
@@ -210,6 +211,7 @@ class ExplainModule(LightningModule):
             box=query.layout.box,
             end=self.vlm.end_text if answer.ended else "",
             size=(query.image.height, query.image.width),
+            synonyms=self.synonyms,
         )
         scored, captions, phrases = {}, {}, []
         if sample.masks is not None:

@@ -37,6 +37,118 @@ def test_phrases_heads_and_nothing(sentence, matches):
     assert found(sentence) == matches
 
 
+SIGNS = [
+    "“dog”",
+    "dog…",
+    "«dog»",
+    "dogs’",
+    "dog，",
+    "dog🐶",
+    "‘dog’s",
+    "dog。",
+    "（dog）",
+    "dog™",
+    "¿dog?",
+    "dog—",
+    "–dog",
+    "dog\u200b",
+]
+SIGNS += [
+    "\ufeffdog",
+    "do\u00adg",
+    "ｄｏｇ",
+    "dog\u2060!",
+    "„dog“",
+    "dog❤\ufe0f",
+    "dog👨\u200d👩",
+    "DOG‼",
+    "dog—a",
+    "dog.A",
+    "a—dog",
+    "♪dog♪",
+]
+
+
+@pytest.mark.parametrize("text", SIGNS)
+def test_any_punctuation_symbol_or_zero_width_mark_counts_as_ascii_does(text):
+    assert [one[2] for one in found(f"the {text}")] == ["dog"]
+    assert [one[2] for one in found(f"a hot {text}")] == ["hot dog"]
+
+
+@pytest.mark.parametrize(
+    "sign", [*"…，。“”‘’«»—–™°🐶€†", "\u200b", "\u2060", "\ufe0f", "\u00ad", "⁉\ufe0f", "👩\u200d💻"]
+)
+def test_a_token_of_other_punctuation_stands_apart_as_a_full_stop_does(sign):
+    hanta = tagger("hanta")
+    for pieces in (
+        [" a", " dog", "{}", " cat"],
+        ["A", " dog", "{}"],
+        [" {}", "dog", " runs"],
+        ["{}", "A", " dog", "{}\n"],
+    ):
+        twin, own = (words_of([one.format(mark) for one in pieces], hanta) for mark in (".", sign))
+        assert [(w.tokens, w.label) for w in own] == [(w.tokens, w.label) for w in twin]
+        assert [w.lemma for w in own if w.label == "noun"] == [w.lemma for w in twin if w.label == "noun"]
+
+
+@pytest.mark.parametrize("one", ["café", "cafe\u0301", "CAFÉ", "ｃａｆé", "“Cafe\u0301”"])
+@pytest.mark.parametrize("other", ["café", "cafe\u0301"])
+def test_names_and_answers_are_spelled_alike(one, other):
+    assert [match[2] for match in found(f"a {one}", (other,))] == [other]
+    assert found("a cafe", (other,)) == []
+
+
+@pytest.mark.parametrize("name", ["t shirt", "t-shirt", "T‑shirt", "T-Shirts"])
+@pytest.mark.parametrize("sentence", ["a T-shirt", "a t shirt", "two T‑shirts", "a “T-shirt”", "two t shirts"])
+def test_a_hyphen_is_nothing_or_a_space(name, sentence):
+    assert [match[2] for match in found(sentence, (name,))] == [name]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "name"), [("a hot-dog", "hot dog"), ("two teddy-bears", "teddy bear"), ("a dog", "dog")]
+)
+def test_a_phrase_with_a_hyphen(sentence, name):
+    assert [match[2] for match in found(sentence)] == [name]
+
+
+def test_people_are_persons_unless_a_category_is_called_people():
+    assert found("two people", ("person",)) == [(1, 1, "person")]
+    assert found("People sit", ("dog", "person")) == [(0, 1, "person")]
+    assert found("two people", ("person", "people")) == [(1, 1, "people")]
+    assert found("two people", ("person riding a horse",)) == [(1, 1, "person riding a horse")]
+    words = words_of(("two", " people"), tagger("hanta"))
+    assert matching.reference(words.reference, matching.vocabulary(("person",), tagger("hanta"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "matches"),
+    [
+        ("a woman", [(1, 1, "person")]),
+        ("two Women", [(1, 1, "person")]),
+        ("two young ladies", [(1, 2, "person")]),
+        ("a “puppy”", [(1, 1, "dog")]),
+        ("a hot dog", [(1, 2, "hot dog")]),
+        ("a dog", [(1, 1, "dog")]),
+        ("a stop-light", [(1, 1, "traffic light")]),
+        ("a lady", []),
+    ],
+)
+def test_synonyms_name_their_category(sentence, matches):
+    hanta = tagger("hanta")
+    synonyms = {
+        "woman": "person",
+        "young lady": "person",
+        "puppy": "dog",
+        "stop light": "traffic light",
+        "dog": "person",
+    }
+    words = words_of(sentence.replace(" ", "\0 ").split("\0"), hanta)
+    names = matching.vocabulary((*NAMES, "person"), hanta, synonyms)
+    assert [(one.first, one.length, one.category) for one in matching.corrected(words, names)] == matches
+    plain = matching.vocabulary((*NAMES, "person"), hanta)
+    assert matching.reference(words.reference, names) == matching.reference(words.reference, plain)
+
+
 def test_a_head_that_two_names_have_matches_neither():
     assert found("a bat", ("baseball bat", "cricket bat")) == []
     assert found("a bat", ("baseball bat", "cricket ball")) == [(1, 1, "baseball bat")]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from metrics.taggers import packaged
+from metrics import matching
+from metrics.irregular import NOUNS
+from metrics.taggers import packaged, plain
 from metrics.words import FUNCTION, LONGEST, NOUN, PENN, Hanta, Plain, group, label, tagger, words_of
 
 
@@ -94,6 +96,65 @@ def test_hanta_lemmas_are_lower_case_without_hyphens(text, lemma):
     assert tagger("hanta").tag(text)[1] == lemma
 
 
+IRREGULAR = """
+people:people oxen:ox cacti:cactus leaves:leaf knives:knife geese:goose mice:mouse children:child men:man women:woman
+feet:foot teeth:tooth sheep:sheep loaves:loaf wolves:wolf calves:calf shelves:shelf scarves:scarf halves:half
+wives:wife snowmen:snowman policewomen:policewoman grandchildren:grandchild bookshelves:bookshelf octopi:octopus
+bunnies:bunny kitties:kitty canopies:canopy raspberries:raspberry dwarves:dwarf passersby:passerby quizzes:quiz
+skateboarder:skateboarder skateboarders:skateboarder surfer:surfer surfers:surfer
+"""
+
+
+@pytest.mark.parametrize("pair", IRREGULAR.split())
+@pytest.mark.parametrize("case", [str.lower, str.capitalize, str.upper])
+def test_irregular_forms_have_their_lemma_in_any_case(pair, case):
+    form, lemma = pair.split(":")
+    tag, found = tagger("hanta").tag(case(form))
+    assert tag in NOUN
+    assert found == lemma
+
+
+def test_the_table_of_irregular_nouns_is_needed_and_reads_as_it_says():
+    hanta = tagger("hanta")
+    for form, lemma in NOUNS.items():
+        assert hanta.tag(form.capitalize()) == (("NN" if form == lemma else "NNS"), lemma)
+        assert form == plain(form)
+
+
+def plural(name):
+    return {
+        "person": "people",
+        "mouse": "mice",
+        "knife": "knives",
+        "shelf": "shelves",
+        "leaf": "leaves",
+        "sheep": "sheep",
+        "skis": "skis",
+        "broccoli": "broccoli",
+    }.get(name, name if name == "scissors" else name + ("es" if name.endswith(("s", "ch", "sh")) else "s"))
+
+
+@pytest.mark.parametrize("case", [str.lower, str.capitalize, str.upper, str.title])
+def test_plurals_of_coco_names_name_them_in_any_case(case):
+    hanta = tagger("hanta")
+    for name in (*COCO.split(), *PANOPTIC.split()):
+        words = words_of(("two", f" {case(plural(name))}"), hanta)
+        matches = matching.corrected(words, matching.vocabulary((name,), hanta))
+        assert [(match.first, match.category) for match in matches] == [(1, name)]
+
+
+def test_what_is_written_tvs_names_tv():
+    for text in ("TVs", "Tvs", "TVS", "tvs", "TV's", "TV’s", "T.V."):
+        words = words_of((f" {text}",), tagger("hanta"))
+        names = matching.vocabulary(("tv",), tagger("hanta"))
+        assert [one.category for one in matching.corrected(words, names)] == (["tv"] if "." not in text else [])
+
+
+PANOPTIC = """
+banner blanket bridge cardboard counter curtain door floor flower fruit house light mirror net pillow platform
+railroad river road roof shelf tent towel wall window tree fence ceiling cabinet table mountain building rock rug
+stone brick tile leaf branch bush
+"""
 COCO = """person bicycle car motorcycle airplane bus train truck boat light hydrant sign meter bench bird cat dog
 horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis snowboard ball kite bat
 glove skateboard surfboard racket bottle glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot
