@@ -53,14 +53,15 @@ def write_layout(folder: Path, source: Source, samples: Samples) -> Counter[str]
 
 
 def paint(facts: Facts, numbers: Mapping[str, int]) -> tuple[np.ndarray, Counter[str]]:
-    """The masks as one label image, uint8 or uint16, and what is lost of them."""
+    """Return the masks as one label image, uint8 or uint16, and what is lost of them."""
     wide = max(numbers.values(), default=0) > 255
     labels = np.zeros((facts.height, facts.width), np.uint16 if wide else np.uint8)
-    masks = {name: coco.decode(dict(rle)).astype(bool) for name, rle in (facts.masks or {}).items()}
-    for name, mask in masks.items():
-        labels[mask] = numbers[name]
-    covered = sum(bool(mask.any()) and not (labels == numbers[name]).any() for name, mask in masks.items())
-    pixels = sum(int(mask.sum()) for mask in masks.values()) - int(np.count_nonzero(labels))
+    areas = {name: int(coco.area(dict(rle))) for name, rle in (facts.masks or {}).items()}
+    for name, rle in (facts.masks or {}).items():
+        labels[coco.decode(dict(rle)).astype(bool)] = numbers[name]
+    seen = set(np.unique(labels).tolist())
+    covered = sum(area > 0 and numbers[name] not in seen for name, area in areas.items())
+    pixels = sum(areas.values()) - int(np.count_nonzero(labels))
     return labels, Counter({"pixels": pixels, "masks": covered, "label images of 16 bits": int(wide)})
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,10 @@ MAX_MANIFEST = 1 << 30
 """Bytes that a manifest may have: some three million samples."""
 MAX_TEXT = 1 << 24
 """Bytes that a json or txt member may have: JSON takes many times its bytes once it is read."""
+MAX_NAMES, MAX_NAME = 1 << 15, 1000
+"""Names in a vocabulary, and characters of a name: each is read by a tagger and looked for in every answer."""
+MAX_SAID = 1 << 16
+"""Characters of a question, or of all captions of a sample: a score compares every word of them with the answer's."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,90}")
 _SHARD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}")
@@ -126,8 +130,8 @@ class Manifest:
         _check(data["schema"] == SCHEMA, f"schema {data['schema']!r} is unknown; this version reads {SCHEMA}")
         return cls(
             name=_text(data["name"], "name"),
-            prompt=_text(data["prompt"], "prompt"),
-            categories=tuple(_text(name, "categories") for name in data["categories"]),
+            prompt=check_said(_text(data["prompt"], "prompt"), "prompt"),
+            categories=check_names([_text(name, "categories") for name in data["categories"]], "categories"),
             shards=tuple(shard_of(shard) for shard in data["shards"]),
             samples=tuple(entry_of(sample) for sample in data["samples"]),
         )
@@ -154,6 +158,20 @@ class Manifest:
 def check_name(name: str) -> None:
     """Refuse a dataset's name that could not begin a file name."""
     _check(_KEY.fullmatch(name), f"name {name!r}: 1 to 90 letters, digits, - or _ are needed")
+
+
+def check_names(names: Sequence[str], what: str, most: int = MAX_NAMES) -> tuple[str, ...]:
+    """Return the names of a vocabulary. Raises ManifestError for more than `most`, and for one that is too long."""
+    _check(len(names) <= most, f"{what}: {len(names)} names, more than {most}")
+    longest = max(map(len, names), default=0)
+    _check(longest <= MAX_NAME, f"{what}: a name of {longest} characters, more than {MAX_NAME}")
+    return tuple(names)
+
+
+def check_said(text: str, what: str) -> str:
+    """Return what is asked or said of an image. Raises ManifestError where it is too long."""
+    _check(len(text) <= MAX_SAID, f"{what}: {len(text)} characters, more than {MAX_SAID}")
+    return text
 
 
 def _check(condition: object, message: str) -> None:

@@ -10,12 +10,14 @@ from PIL import Image
 
 from datamodules.faults import excuse
 from datamodules.jsontext import loads
-from datamodules.manifest import IMAGE_FORMATS, MAX_TEXT, Manifest, Member
+from datamodules.manifest import IMAGE_FORMATS, MAX_TEXT, Manifest, Member, check_names, check_said
 from datamodules.pictures import MAX_PIXELS, decode_image, encode_image
 from datamodules.printable import describe
 from datamodules.rle import plain, sound
 from datamodules.sample import RLE, Sample
 
+MAX_MASKS = 1 << 12
+"""Masks that a sample may have."""
 MAX_MASK_PIXELS = 1 << 30
 """Pixels that all masks of one sample may have together, inside or not: an RLE of a few bytes unpacks to one byte for
 each. 3,495 masks of 640 x 480 pixels."""
@@ -97,6 +99,10 @@ def decode_facts(data: bytes, vocabulary: Sequence[str]) -> Facts:
     _check(prompt is None or isinstance(prompt, str), "prompt is no text")
     _check(categories is None or _is_texts(categories), "categories is no list of texts")
     _check(masks is None or isinstance(masks, dict), "masks is no object")
+    check_said("".join(captions), "captions")
+    check_said(prompt or "", "prompt")
+    check_names(categories or (), "categories")
+    check_names(tuple(masks or ()), "masks", MAX_MASKS)
     unpacked = len(masks or ()) * height * width
     _check(unpacked <= MAX_MASK_PIXELS, f"the masks have {unpacked} pixels, more than {MAX_MASK_PIXELS}")
     known = frozenset(vocabulary if categories is None else categories)
