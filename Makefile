@@ -14,7 +14,7 @@ $(SETUP): pyproject.toml constraints.txt
 
 demo: $(SETUP)  ## captions, maps, figures and the page of three explainers on the embedded model
 	$(BIN)/python run_eval.py --run_dir runs/demo
-	$(BIN)/python -m pipeline.outputs.report runs/demo
+	$(BIN)/seewhy report runs/demo
 
 demo-all: $(SETUP)  ## twelve explainers on 64 scenes, for each of the three embedded families
 	for pair in demo:qwen2_vl_2b demo_llava:llava15_7b demo_internvl:internvl25_2b; do \
@@ -22,7 +22,7 @@ demo-all: $(SETUP)  ## twelve explainers on 64 scenes, for each of the three emb
 	    --vlm configs/vlm/$${pair%:*}.yaml --beside $${pair#*:}/coco_caption --explainer.archi_surgery.blocks 2 \
 	    --run_dir runs/demo-all/$${pair%:*} || exit 1; \
 	done
-	$(BIN)/python -m pipeline.outputs.report runs/demo-all/*/
+	$(BIN)/seewhy report runs/demo-all/*/
 
 demo-model: $(SETUP)  ## rebuild the embedded models and scenes from seeds (about two hours of CPU time)
 	$(BIN)/python assets/demo/build.py
@@ -33,11 +33,12 @@ demo-card: $(SETUP)  ## measure the embedded models on the held-out scenes and w
 test: $(SETUP)  ## the whole test suite
 	$(BIN)/python -m pytest
 
-lint: $(SETUP)  ## formatting, lint, types, import contracts
+lint: $(SETUP)  ## formatting, lint, types, import contracts, known advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.advisories
 
 docs: $(SETUP)  ## the guide into build/docs; a broken link, a formula that cannot be read or any warning fails
 	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs

@@ -197,3 +197,20 @@ def test_keys_alone_reach_every_control_and_show_where_they_are(watched: Watched
         assert names.count(wanted) == 1, wanted
     assert {"outline", "smooth", "cut", "blend", "profile-corrected"} <= set(names)
     assert [name for name, lit in seen if not lit] == []
+
+
+def test_no_button_of_a_token_is_cut_on_a_narrow_screen_or_under_a_finger(browser: Any, two: Path) -> None:
+    narrow = {"viewport": {"width": 400, "height": 800}}
+    for options in (narrow, {**narrow, "has_touch": True, "is_mobile": True}, {"has_touch": True}):
+        opened = Watched(browser, two, **options)
+        read = opened.ready()
+        read.get_by_role("button", name="light", exact=True).click()
+        box = read.locator("#tokens")
+        assert len({button.bounding_box()["y"] for button in box.locator("button").all()}) >= (
+            2 if "viewport" in options else 1
+        )
+        assert box.evaluate("(node) => node.scrollHeight - node.clientHeight") == 0
+        bottom = box.bounding_box()["y"] + box.bounding_box()["height"]
+        for button in box.locator("button").all():
+            assert button.bounding_box()["y"] + button.bounding_box()["height"] <= bottom + 0.5
+        opened.close()
