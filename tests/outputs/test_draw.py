@@ -100,6 +100,15 @@ def test_the_map_of_a_word_is_the_largest_of_its_tokens_cell_by_cell():
     assert np.array_equal(draw.word_map(MAPS["cam"], Spoken("dog", "noun", "dog", 1, 2)), expected)
 
 
+def test_a_token_that_belongs_to_no_word_is_in_no_map_and_no_mark():
+    word = Spoken.of("dogs", "noun", "dog", (1, 3))
+    assert (word.first_token, word.n_tokens, word.skipped, word.tokens) == (1, 2, (2,), [1, 3])
+    assert np.array_equal(draw.word_map(MAPS["cam"], word), np.maximum(MAPS["cam"][1], MAPS["cam"][3]))
+    words = [Spoken.of("hot", "other", "hot", (0,)), Spoken.of("dogs", "noun", "dog", (2, 4))]
+    assert draw.phrase(words, 0, "hot dog").tokens == draw.phrase(words, 0, "frankfurter", 2).tokens == [0, 2, 4]
+    assert draw.phrase(words, 0, "frankfurter").tokens == [0]
+
+
 def test_the_strip_is_one_tile_a_word():
     strip = draw.strip(MAPS["cam"], [word.word for word in draw.shown(ROW)])
     assert strip.height == 192

@@ -213,3 +213,11 @@ def test_a_written_row_is_on_disk_before_the_writer_is_closed(tmp_path: Path):
 
 def test_an_empty_folder_has_no_rows(tmp_path: Path):
     assert read_rows(tmp_path) == {}
+
+
+def test_words_of_scattered_tokens_and_phrases_come_back_and_others_have_five_fields():
+    words = (Spoken.of("a", "function", "a", (0,)), Spoken.of("dogs", "noun", "dog", (1, 3)))
+    row = Row("0", 0, words=words, phrases=((0, 2),))
+    line = encode(row)
+    assert b'"words":[["a","function","a",0,1],["dogs","noun","dog",1,2,[2]]]' in line
+    assert (decode(line).spoken, decode(line).phrases) == (words, ((0, 2),))
