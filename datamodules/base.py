@@ -50,10 +50,12 @@ class SampleDataModule(LightningDataModule, ABC):
 
     prompt: asked instead of the dataset's own question. done: keys that need no more work, set before prediction; a
     batch is skipped when all its keys are among them. synonyms: words or phrases that name a category, in scoring.
+    captioned: whether samples may have reference captions.
     """
 
     done: frozenset[str] = frozenset()
     synonyms: Mapping[str, str] = MappingProxyType({})
+    captioned: bool = True
 
     def __init__(
         self, *, batch_size: int, limit: int | None, num_workers: int, prompt: str | None, max_pixels: int

@@ -52,6 +52,8 @@ class ImagesDataModule(SampleDataModule):
         follow_links: take files of a folder or pattern that are links which lead out of it, too.
     """
 
+    captioned = False
+
     def __init__(
         self,
         paths: list[str] | str,

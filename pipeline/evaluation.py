@@ -3,7 +3,7 @@
 import errno
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -56,7 +56,7 @@ class Evaluation:
             # a checkpoint takes long to hash: rank 0 does, and tells the others the folder that follows from it
             self.model_identity = self.vlm.identity() if launch.leading() else {}
             self.cache = Cache.of(self.config.cache, self.config.cache_size, self.model_identity)
-            self.given, source = answers.given(self.config.answers, self.data.digest, self.model_identity)
+            self.given, source = answers.given(self.config.answers, self.data, self.model_identity)
             self.mark = {
                 "manifest": self.data.digest,
                 "model": self.model_identity,
@@ -199,6 +199,8 @@ class Evaluation:
             table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
         else:
             table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
+        if summary.many_cut(found):
+            self.tell_cut(found)
         self.board.publish()
         look = printable(typed.shown("report", self.run_dir))
         print(f"run folder: {printable(str(self.run_dir))}; to look at it: {look}")
@@ -214,6 +216,16 @@ class Evaluation:
             tell(f"{len(bad)} samples quarantined; --max_bad is {self.config.max_bad}")
             return TOO_MANY_BAD
         return 0
+
+    def tell_cut(self, found: Mapping[str, Any]) -> None:
+        """Say that many answers were cut off at the limit of tokens, and what may be the reason."""
+        cut, scored = found["words"]["unfinished"], found["samples"]["scored"]
+        ends = self.vlm.processor.tokenizer.convert_ids_to_tokens(list(self.vlm.ends))
+        known = f"the known end tokens are {', '.join(ends)}" if ends else "its checkpoint names no end token"
+        tell(
+            f"{cut} of {scored} answers were cut off at {self.vlm.max_new_tokens} tokens; "
+            f"allow more with --vlm.max_new_tokens, or see whether the model ends its answers otherwise: {known}"
+        )
 
     def undrawn(self, rows: Rows) -> int:
         """How many samples lack the pictures that --figures asks for: from before, or keeping failed."""

@@ -209,7 +209,7 @@ class ExplainModule(LightningModule):
             categories=sample.categories,
             captions=sample.captions,
             box=query.layout.box,
-            end=self.vlm.end_text if answer.ended else "",
+            end=answer.end,
             size=(query.image.height, query.image.width),
             synonyms=self.synonyms,
         )

@@ -106,9 +106,9 @@ class Remembered:
         """As `VLM.end_text`."""
         return self.vlm.end_text
 
-    def read(self, ids: Sequence[int], ended: bool) -> Answer:
+    def read(self, ids: Sequence[int], ended: bool, end: str | None = None) -> Answer:
         """As `VLM.read`."""
-        return self.vlm.read(ids, ended)
+        return self.vlm.read(ids, ended, end)
 
     def spell(self, text: str) -> Answer:
         """As `VLM.spell`."""
@@ -154,7 +154,8 @@ class Remembered:
         """As `VLM.unembed`: the same product with the same rows of the head, which are what is looked up."""
         if not len(ids):
             return states.new_zeros(len(states), 0, dtype=torch.float32)
-        weight, *bias = (torch.stack(part).float() for part in zip(*map(self._row, ids.tolist()), strict=True))
+        rows, dtype = map(self._row, ids.tolist()), self.vlm.head_dtype
+        weight, *bias = (torch.stack(part).to(dtype) for part in zip(*rows, strict=True))
         return project(states, weight, bias[0] if bias else None)
 
     def _row(self, token: int) -> list[Tensor]:

@@ -65,6 +65,7 @@ class Answer:
 
     pieces: the text that each token adds, so that "".join(pieces) == text. alone: the text of each token by itself: of
         a special token, which adds nothing, its name; of bytes that are no whole character U+FFFD. Empty where unknown.
+    end: the text of the end token that ended it; empty where the limit did, or where nobody says.
     """
 
     ids: tuple[int, ...]
@@ -72,6 +73,7 @@ class Answer:
     text: str
     ended: bool
     alone: tuple[str, ...] = ()
+    end: str = ""
 
 
 @dataclass(frozen=True, eq=False)

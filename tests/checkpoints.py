@@ -31,6 +31,7 @@ TEMPLATE = (
     "{% if c['type'] == 'image' %}IMAGE{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+CLOSE, CLOSE_OF_USER = "<|im_end|>\n{% endfor %}", "{% if m['role'] == 'user' %}<|im_end|>\n{% endif %}{% endfor %}"
 CORPUS = [
     "Describe this image in one sentence.",
     "What is on the table? A brown dog and a traffic light, near two teddy bears.",
@@ -198,12 +199,16 @@ def save(
     seed: int,
     embeddings: float = 1.2,
 ) -> Path:
-    """Write a random model of `kind` and its processor. embeddings: their standard deviation."""
+    """Write a random model of `kind` and its processor. ends: whether <|im_end|> ends an answer, by generation_config,
+    config, tokenizer and template; else nothing does. embeddings: their standard deviation."""
+    text = config.get_text_config()
+    if not ends:  # nowhere may an end be named, then
+        text.eos_token_id = None
+        processor.chat_template = (processor.chat_template or "").replace(CLOSE, CLOSE_OF_USER) or None
     torch.manual_seed(seed)
     model = kind(config)
     enliven(model, embeddings)
-    text = config.get_text_config()
-    model.generation_config.eos_token_id = text.eos_token_id if ends else None
+    model.generation_config.eos_token_id = text.eos_token_id
     model.generation_config.pad_token_id = text.pad_token_id
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

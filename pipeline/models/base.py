@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from pipeline.models import structure
-from pipeline.models.batch import Batch, gather, pad, text_start
+from pipeline.models.batch import Batch, gather, pad, text_start, unreplaced
 from pipeline.models.canvas import View
-from pipeline.models.checkpoint import Checkpoint, content
+from pipeline.models.checkpoint import content
+from pipeline.models.generation import Generation
 from pipeline.models.head import Head
 from pipeline.models.layout import Prompt, prompt_positions, rendered, scaled
 from pipeline.models.pieces import pieces
 from pipeline.types import Answer, Layout, Query, Trace
 
 
-class VLM(Checkpoint, ABC):
+class VLM(Generation, ABC):
     """An image-text model that is asked, answers, and shows the states it answered from.
 
     A family says what is particular; everything else is here, once.
@@ -74,7 +75,7 @@ class VLM(Checkpoint, ABC):
     @cached_property
     def head(self) -> Head:
         """The unembedding."""
-        return Head(self.model.get_output_embeddings())
+        return Head(self.model.get_output_embeddings(), self.head_dtype)
 
     def identity(self) -> dict[str, Any]:
         """What tells one model from another in a fingerprint: checkpoint, options, template, generation."""
@@ -83,6 +84,7 @@ class VLM(Checkpoint, ABC):
             "family": type(self).__name__,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.attention,
+            "head": str(self.head_dtype).removeprefix("torch."),
             **self.flash(),
             "template": self.render("{prompt}"),
             "generation": self.generation_record,
@@ -96,13 +98,8 @@ class VLM(Checkpoint, ABC):
 
     def render(self, prompt: str) -> str:
         """The chat with one image and `prompt`, as text. Raises CheckpointError where there is no template."""
-        template = self.processor.chat_template or self.processor.tokenizer.chat_template
-        if not template:
-            raise self.unusable("it has no chat template: put a chat_template.jinja into its folder")
         chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
-        return self.processor.tokenizer.apply_chat_template(
-            chat, chat_template=template, add_generation_prompt=True, tokenize=False
-        )
+        return self.templated(chat, True)
 
     def ask(self, images: Sequence[Image], prompts: Sequence[str], scale: float = 1.0) -> list[Query]:
         """One query an image and prompt, the image's sides multiplied by `scale` first.
@@ -164,7 +161,8 @@ class VLM(Checkpoint, ABC):
     def trace(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None) -> list[Trace]:
         """One pass without the head: teacher-forced over the answers, or without any up to the image's last token."""
         batch = self.batch(queries, answers, truncate=answers is None and self.causal)
-        states = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
+        with unreplaced(self.model.get_input_embeddings(), batch):
+            states = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
         said: Sequence[Answer | None] = [None] * len(queries) if answers is None else answers
         return [gather(*each) for each in zip(queries, said, states, batch.shifts, strict=True)]
 
@@ -173,7 +171,7 @@ class VLM(Checkpoint, ABC):
         return self.trace(self.ask(images, prompts, scale))
 
     def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """Logits, fp32, of the vocabulary entries `ids` for states after the final norm."""
+        """Logits of the vocabulary entries `ids` for states after the final norm: fp32, computed as `head` says."""
         return self.head.unembed(states, ids)
 
     def top(self, states: Float[Tensor, "n dim"], k: int) -> Int[Tensor, "n {k}"]:
@@ -203,8 +201,12 @@ class VLM(Checkpoint, ABC):
 
     # text
 
-    def read(self, ids: Sequence[int], ended: bool) -> Answer:
-        """Return the answer that consists of these tokens (without an end token)."""
+    def read(self, ids: Sequence[int], ended: bool, end: str | None = None) -> Answer:
+        """Return the answer that consists of `ids`, without an end token. end: the text of the token that ended it; by
+        default, where it ended, `end_text`. Raise ValueError for ids that the model does not have."""
+        vocabulary = self.extent.vocabulary
+        if foreign := [i for i in ids if not 0 <= i < vocabulary]:
+            raise ValueError(f"the answer holds token {foreign[0]}, the model has {vocabulary}; it is another model's")
 
         def decode(part: Sequence[int], skip: bool = True) -> str:
             return self.processor.tokenizer.decode(
@@ -212,7 +214,9 @@ class VLM(Checkpoint, ABC):
             )
 
         found = pieces(decode, ids)
-        return Answer(tuple(ids), found, "".join(found), ended, tuple(decode([one], skip=False) for one in ids))
+        if end is None:
+            end = self.end_text if ended else ""
+        return Answer(tuple(ids), found, "".join(found), ended, tuple(decode([one], skip=False) for one in ids), end)
 
     def spell(self, text: str) -> Answer:
         """The answer that says `text`, as far as the tokenizer can."""
@@ -220,13 +224,16 @@ class VLM(Checkpoint, ABC):
         return self.read(ids, True)
 
     def _answer(self, ids: list[int]) -> Answer:
-        """What was generated, up to the end token."""
-        ends = set(self.generation.eos_token_id or [])
-        stop = next((n for n, i in enumerate(ids) if i in ends), None)
-        return self.read(ids[:stop], stop is not None)
+        """Return what was generated up to the end token, and which that was."""
+        stop = next((n for n, i in enumerate(ids) if i in self.ends), None)
+        end = "" if stop is None else self.processor.tokenizer.decode(ids[stop : stop + 1])
+        return self.read(ids[:stop], stop is not None, end)
 
     def batch(self, queries: Sequence[Query], answers: Sequence[Answer] | None = None, truncate: bool = False) -> Batch:
-        """Queries, and all but the last token of their answers, as one padded batch on the model's device."""
+        """Queries, and all but the last token of their answers, as one padded batch on the model's device.
+
+        It is fed to the model inside `unreplaced`.
+        """
         config = self.model.config
         return pad(
             queries,
@@ -236,4 +243,5 @@ class VLM(Checkpoint, ABC):
             device=self.model.device,
             dtype=self.dtype,
             cut_after=config.image_token_id if truncate else None,
+            replaced=self.replaced,
         )

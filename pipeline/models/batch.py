@@ -1,11 +1,14 @@
 """Queries of different lengths as one padded batch, and back to one sample's positions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from pipeline.types import Answer, Query, Trace
 
@@ -14,11 +17,13 @@ from pipeline.types import Answer, Query, Trace
 class Batch:
     """Keyword arguments of the model's forward for several queries, padded on the LEFT.
 
-    shifts: how many padding tokens precede each query.
+    shifts: how many padding tokens precede each query. spoken: where an answer holds tokens in whose place the model
+    would put features of the image, `inputs` has another token there, and this has all tokens as they are.
     """
 
     inputs: dict[str, Tensor]
     shifts: tuple[int, ...]
+    spoken: Int[Tensor, "batch tokens"] | None = None
 
 
 def text_start(query: Query) -> int:
@@ -36,12 +41,13 @@ def pad(
     device: torch.device,
     dtype: torch.dtype,
     cut_after: int | None = None,
+    replaced: Collection[int] = (),
 ) -> Batch:
     """Batch `queries`: whole, followed by all but the last token of their answers, or cut after the last token of the
     image, whose id is `cut_after`.
 
     An input as long as the token sequence is padded with 0 and continued over the answer with what `follow` says of it,
-    else with 0; all others (pixels, grids) are concatenated.
+    else with 0; all others (pixels, grids) are concatenated. replaced: tokens in whose place the model puts features.
     """
     ends = [q.layout.length if cut_after is None else last(q, cut_after) + 1 for q in queries]
     said = [list(a.ids[:-1]) for a in answers] if answers is not None else [[] for _ in queries]
@@ -61,7 +67,46 @@ def pad(
         else:
             joined = torch.cat(parts)
             inputs[name] = joined.to(device, dtype if joined.is_floating_point() else None)
-    return Batch(inputs, shifts)
+    return Batch(inputs, shifts, hide(inputs, [shift + end for shift, end in zip(shifts, ends, strict=True)], replaced))
+
+
+def hide(inputs: dict[str, Tensor], starts: Sequence[int], replaced: Collection[int]) -> Tensor | None:
+    """Put another token into `inputs` wherever a row has one of `replaced` from its position in `starts` on. Return the
+    tokens as they were; None where there are none of these."""
+    spoken = inputs["input_ids"]
+    answer = torch.arange(spoken.shape[1]) >= torch.tensor(starts)[:, None]
+    found = answer.to(spoken.device) & torch.isin(spoken, spoken.new_tensor(list(replaced)))
+    if not found.any():
+        return None
+    other = next(n for n in count() if n not in replaced)
+    inputs["input_ids"] = spoken.masked_fill(found, other)
+    return spoken
+
+
+@contextmanager
+def unreplaced(embedding: nn.Module, batch: Batch) -> Iterator[None]:
+    """Inside, tokens of an answer that stand for images elsewhere are embedded as any other token, as they are while an
+    answer is generated step by step. embedding: the model's input embedding.
+
+    The model looks for the places of image features among the ids of `batch`, which do not show these tokens; its
+    embedding is given them back here. Raises ValueError where the model does not embed its tokens by that module.
+    """
+    if batch.spoken is None:
+        yield
+        return
+    spoken, shown = batch.spoken, batch.inputs["input_ids"]
+    met: list[bool] = []
+
+    def give_back(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if not args or args[0].shape != spoken.shape:
+            return None
+        met.append(True)
+        return torch.where(spoken == shown, args[0], spoken), *args[1:]
+
+    with embedding.register_forward_pre_hook(give_back):
+        yield
+    if not met:
+        raise ValueError("the answer holds the model's own image token, which this model cannot take for a word")
 
 
 def last(query: Query, token: int) -> int:

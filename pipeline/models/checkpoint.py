@@ -6,7 +6,7 @@ import platform
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +17,8 @@ from pipeline.types import Extent
 
 ROOT = Path(__file__).resolve().parents[2]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+HeadIn = Literal["float32", "model"]
+"""In which dtype logits are computed."""
 NO_PICKLES = (
     "holds no .safetensors, and pickled weights (.bin) are not read; "
     "download those, or have a machine you trust save the model again with safe_serialization=True"
@@ -32,7 +34,9 @@ class Checkpoint:
 
     checkpoint: hub id or folder (relative to the working directory or to the repository). attention: transformers'
     attention implementation. revision: branch, tag or commit of a hub checkpoint; what it points to when first asked is
-    what everything is then read from. max_new_tokens: where an answer is cut off.
+    what everything is then read from. max_new_tokens: where an answer is cut off. head: in which dtype logits are
+    computed from the last states: float32 whatever the model's dtype, the default, or the model's own, which in
+    bfloat16 gives the coarser logits that the public code of TAM explains.
     The constructor checks and loads nothing; `load` reads the weights, from safetensors only.
     """
 
@@ -47,7 +51,10 @@ class Checkpoint:
         attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
         revision: str | None = None,
         max_new_tokens: int = 256,
+        head: HeadIn = "float32",
     ) -> None:
+        if head not in get_args(HeadIn):
+            raise ValueError(f"head: one of {', '.join(get_args(HeadIn))}, got {head}")
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
         if max_new_tokens < 1:
@@ -55,6 +62,7 @@ class Checkpoint:
         self.location = locate(checkpoint)
         self.checkpoint, self.dtype, self.attention = checkpoint, DTYPES[dtype], attention
         self.revision, self.max_new_tokens = revision, max_new_tokens
+        self.head_dtype = self.dtype if head == "model" else torch.float32
         self._model: Any = None
 
     def load(self, device: torch.device | str = "cpu") -> None:
@@ -150,36 +158,6 @@ class Checkpoint:
         """Image processor and tokenizer, padding on the left."""
         return self.pretrained(self.processor_class, backend="pil", padding_side="left")
 
-    @cached_property
-    def generation(self) -> GenerationConfig:
-        """Greedy decoding; of the checkpoint's own configuration only the end and padding tokens are taken."""
-        own = generation_config(self.location, self.commit)
-        end, padding = self.processor.tokenizer.eos_token_id, self.processor.tokenizer.pad_token_id
-        end = end if own.eos_token_id is None else own.eos_token_id
-        padding = padding if own.pad_token_id is None else own.pad_token_id
-        ends = [end] if isinstance(end, int) else list(end or [])
-        return GenerationConfig(
-            do_sample=False,
-            num_beams=1,
-            repetition_penalty=1.0,
-            max_new_tokens=self.max_new_tokens,
-            use_cache=True,
-            eos_token_id=ends or None,
-            pad_token_id=padding if padding is not None else (ends or [0])[0],
-        )
-
-    @property
-    def generation_record(self) -> dict[str, Any]:
-        """Everything that decides how an answer is generated; what is not named is off."""
-        record = self.generation.to_diff_dict()
-        return {name: value for name, value in sorted(record.items()) if name != "transformers_version"}
-
-    @property
-    def end_text(self) -> str:
-        """The text of the token that ends an answer."""
-        ends = self.generation.eos_token_id
-        return self.processor.tokenizer.decode(ends[:1]) if ends else ""
-
 
 def without_video(processor: Any) -> type:
     """`processor` without its video processor, which would want torchvision."""
@@ -236,14 +214,6 @@ def commit(checkpoint: str, revision: str) -> str:
     if found is None:
         raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: it has no config.json")
     return found
-
-
-def generation_config(location: str, revision: str) -> GenerationConfig:
-    """The checkpoint's own generation configuration; an empty one where it ships without."""
-    try:
-        return GenerationConfig.from_pretrained(location, revision=revision)
-    except OSError:
-        return GenerationConfig()
 
 
 def content(location: str, commit: str) -> dict[str, str]:

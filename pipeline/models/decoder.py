@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.models import scope
 from pipeline.models.base import VLM
+from pipeline.models.batch import unreplaced
 from pipeline.types import Answer, Query
 
 
@@ -44,9 +45,11 @@ def enter(vlm: VLM, query: Query, answer: Answer) -> Entry:
         raise _Reached
 
     with torch.inference_mode(False), torch.no_grad():
-        inputs = vlm.batch([query], [answer]).inputs
-        with suppress(_Reached), vlm.decoder.register_forward_pre_hook(stop, with_kwargs=True):
-            vlm.model.model(**inputs, use_cache=False)
+        batch = vlm.batch([query], [answer])
+        embedding = vlm.model.get_input_embeddings()
+        hook = vlm.decoder.register_forward_pre_hook(stop, with_kwargs=True)
+        with hook, unreplaced(embedding, batch), suppress(_Reached):
+            vlm.model.model(**batch.inputs, use_cache=False)
         embeds = seen.pop("inputs_embeds")
         ids = torch.tensor(answer.ids, device=embeds.device, dtype=torch.long)
         predicting = torch.arange(len(ids), device=embeds.device) + query.layout.length - 1
@@ -62,5 +65,4 @@ def run(vlm: VLM, entry: Entry, rule: scope.Attention | None = None) -> Float[Te
 
 def logits(vlm: VLM, entry: Entry, states: Float[Tensor, "tokens dim"]) -> Float[Tensor, " answer"]:
     """The logit of every answer token where it is predicted, fp32, with its gradient."""
-    found = (states[entry.predicting].float() * vlm.head.weight[entry.ids].float()).sum(1)
-    return found if vlm.head.bias is None else found + vlm.head.bias[entry.ids].float()
+    return vlm.head.each(states[entry.predicting], entry.ids)

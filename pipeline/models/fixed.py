@@ -9,6 +9,7 @@ from PIL.Image import Image
 
 from pipeline.models.base import VLM
 from pipeline.models.canvas import Background, Canvas, Fit, View
+from pipeline.models.checkpoint import HeadIn
 from pipeline.types import Trace
 
 Oversize = Literal["error", "windows"]
@@ -36,6 +37,7 @@ class FixedSize(VLM):
         attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
         revision: str | None = None,
         max_new_tokens: int = 256,
+        head: HeadIn = "float32",
         canvas: Fit = "stretch",
         background: Background = "mean",
         oversize: Oversize = "error",
@@ -47,7 +49,8 @@ class FixedSize(VLM):
         ):
             if value not in get_args(known):
                 raise ValueError(f"{name}: one of {', '.join(get_args(known))}, got {value}")
-        super().__init__(checkpoint, dtype=dtype, attention=attention, revision=revision, max_new_tokens=max_new_tokens)
+        base = {"dtype": dtype, "attention": attention, "revision": revision, "max_new_tokens": max_new_tokens}
+        super().__init__(checkpoint, **base, head=head)  # type: ignore[arg-type]
         self.fit, self.background, self.oversize = canvas, background, oversize
 
     @abstractmethod

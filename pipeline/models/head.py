@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 ROWS = 64
 BLOCK = 1024
@@ -12,18 +13,24 @@ SPARE = 16
 
 
 class Head:
-    """The unembedding W_U of a model; everything is computed in fp32 from weights that stay in their own dtype."""
+    """The unembedding W_U of a model. Its weights stay in their own dtype.
 
-    def __init__(self, linear: nn.Module) -> None:
-        self.weight: Tensor = linear.weight  # type: ignore[assignment]
-        self.bias: Tensor | None = getattr(linear, "bias", None)
+    dtype: in which logits are computed, before they become fp32: fp32 by default; the dtype of the weights gives the
+    logits that the model itself gives, rounded to that dtype. `least`, whose sums would drown in the rounding, is
+    computed in fp32 always.
+    """
+
+    def __init__(self, layer: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+        self.weight: Tensor = layer.weight  # type: ignore[assignment]
+        self.bias: Tensor | None = getattr(layer, "bias", None)
         self.vocab = len(self.weight)
+        self.dtype = dtype
 
     def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
         """Logits of the entries `ids` alone."""
         ids = ids.to(self.weight.device)
-        logits = states.float() @ self.weight[ids].float().T
-        return logits if self.bias is None else logits + self.bias[ids].float()
+        bias = None if self.bias is None else self.bias[ids].to(self.dtype)
+        return project(states, self.weight[ids].to(self.dtype), bias)
 
     def row(self, token: int) -> list[Tensor]:
         """Weights and, where there is one, bias of one entry, in their own dtype."""
@@ -59,7 +66,7 @@ class Head:
         sizes = totals.new_tensor([[len(states)] for states in groups])
         sums = torch.cat(
             [
-                project(totals, weight, None) + (0 if bias is None else sizes * bias)
+                project(totals, weight.float(), None) + (0 if bias is None else sizes * bias.float())
                 for _, weight, bias in self.blocks()
             ],
             1,
@@ -69,26 +76,33 @@ class Head:
         return sums.argmin(1).tolist()
 
     def probabilities(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """Softmax probability of one entry per row."""
+        """Softmax probability, fp32, of one entry per row."""
         norms = states.new_full((len(states),), -torch.inf, dtype=torch.float32)
         for _, weight, bias in self.blocks():
             parts = [project(rows, weight, bias).logsumexp(1) for rows in states.split(ROWS)]
             norms = torch.logaddexp(norms, torch.cat(parts))
+        return (self.each(states, ids) - norms).exp()
+
+    def each(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Logit, fp32, of one entry per row; gradients pass."""
         ids = ids.to(self.weight.device)
         logits = (states.float() * self.weight[ids].float()).sum(1)
-        return (logits + (0 if self.bias is None else self.bias[ids].float()) - norms).exp()
+        logits = logits if self.bias is None else logits + self.bias[ids].float()
+        return logits.to(self.dtype).float()
 
     def blocks(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-        """Consecutive blocks of the vocabulary: first id, weights and bias in fp32."""
+        """Consecutive blocks of the vocabulary: first id, weights and bias in the dtype of logits."""
         for start in range(0, self.vocab, BLOCK):
-            bias = None if self.bias is None else self.bias[start : start + BLOCK].float()
-            yield start, self.weight[start : start + BLOCK].float(), bias
+            bias = None if self.bias is None else self.bias[start : start + BLOCK].to(self.dtype)
+            yield start, self.weight[start : start + BLOCK].to(self.dtype), bias
 
 
 def project(
     rows: Float[Tensor, "n dim"], weight: Float[Tensor, "block dim"], bias: Float[Tensor, " block"] | None
 ) -> Float[Tensor, "n block"]:
-    """Logits of a few rows against one block."""
+    """Logits of a few rows against one block, computed in the dtype of `weight`, returned in fp32."""
+    if weight.dtype != torch.float32:
+        return linear(rows.to(weight.dtype), weight, bias).float()
     logits = rows.float() @ weight.T
     return logits if bias is None else logits + bias
 

@@ -11,7 +11,7 @@ from transformers import InternVLForConditionalGeneration, InternVLProcessor
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 
 from pipeline.models.canvas import Background, Canvas, Fit
-from pipeline.models.checkpoint import without_video
+from pipeline.models.checkpoint import HeadIn, without_video
 from pipeline.models.fixed import FixedSize, Oversize
 from pipeline.models.layout import fold
 
@@ -36,6 +36,7 @@ class InternVL(FixedSize):
         attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa",
         revision: str | None = None,
         max_new_tokens: int = 256,
+        head: HeadIn = "float32",
         canvas: Fit = "stretch",
         background: Background = "mean",
         oversize: Oversize = "error",
@@ -44,7 +45,8 @@ class InternVL(FixedSize):
         if tiles < 1:
             raise ValueError(f"tiles: at least 1, got {tiles}")
         base = {"dtype": dtype, "attention": attention, "revision": revision, "max_new_tokens": max_new_tokens}
-        super().__init__(checkpoint, **base, canvas=canvas, background=background, oversize=oversize)  # type: ignore[arg-type]
+        painted = {"canvas": canvas, "background": background, "oversize": oversize}
+        super().__init__(checkpoint, **base, head=head, **painted)  # type: ignore[arg-type]
         self.tiles = tiles
 
     def identity(self) -> dict[str, Any]:

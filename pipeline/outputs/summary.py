@@ -20,6 +20,8 @@ __all__ = ["Timing", "prove", "summarise", "write_json"]
 
 METRICS = ("obj_iou", "func_iou", "f1_iou", "punct_iou", "precision", "recall", "pointing")
 PROFILES = ("corrected", "reference")
+FEW = 10
+"""Of fewer answers than this a share says little."""
 
 
 def prove(rows: Collection[str], expected: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -85,6 +87,12 @@ def summarise(
             },
         }
     )
+
+
+def many_cut(summary: Mapping[str, Any]) -> bool:
+    """Return whether many answers were cut off at the limit of tokens: a tenth of ten or more, or all of fewer."""
+    cut, scored = summary["words"]["unfinished"], summary["samples"]["scored"]
+    return bool(cut and (10 * cut >= scored if scored >= FEW else cut == scored))
 
 
 class Timing:

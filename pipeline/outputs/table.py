@@ -39,6 +39,8 @@ def show(
     console.print(f"\n{model} on {dataset}: {samples['scored']} of {samples['expected']} samples scored", markup=False)
     if samples["quarantined"]:
         console.print(f"{samples['quarantined']} samples quarantined", style="bold")
+    if cut := summary["words"]["unfinished"]:
+        console.print(f"{cut} of {samples['scored']} answers cut off at the limit of tokens", style="bold")
     for kind, count in summary["redone"].items():
         console.print(f"{count} samples redone in smaller batches after {kind}", style="bold", markup=False)
     for profile in ("corrected", "reference") if beside else ("corrected",):
@@ -55,9 +57,11 @@ def show(
 def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20, file: Any = None) -> None:
     """Print what the model said, where nothing is known of the images that could be scored."""
     said = sorted((row.index, row.key, row.answer["text"]) for row in rows.values() if row.answer)
+    cut = sum(not row.answer["ended"] for row in rows.values() if row.answer)
     lines = [f"\n{model} on {dataset}: {len(said)} of {len(rows)} images captioned; no ground truth, so no figures"]
     lines += [f"{index:5d}  {key}: {printable(text)}" for index, key, text in said[:limit]]
     lines += [f"       and {len(said) - limit} more in rows.*.jsonl"] if len(said) > limit else []
+    lines += [f"{cut} of {len(said)} answers cut off at the limit of tokens"] if cut else []
     print(*lines, sep="\n", file=file)
 
 

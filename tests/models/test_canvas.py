@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 from transformers import AutoConfig
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from pipeline.models.canvas import Canvas, starts
 from pipeline.models.fixed import FixedSize
@@ -83,6 +85,46 @@ def test_letterbox_keeps_the_shape_and_covers_the_whole_image():
 def test_crop_shows_the_middle():
     assert canvas("crop").box(Image.new("RGB", (400, 300))) == (0, 0.125, 1, 0.875)
     assert canvas("crop").box(Image.new("RGB", (100, 200))) == (0.25, 0, 0.75, 1)
+
+
+SIZES = [
+    *((640, 427), (427, 640), (640, 480), (333, 500), (500, 375), (336, 336), (337, 336), (335, 337), (672, 336)),
+    *((1, 1), (2, 3), (5, 4), (17, 31), (1, 200), (2000, 10), (4096, 231), (61, 3000), (1023, 769), (719, 1281)),
+]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_crop_at_scale_1_is_what_the_image_processor_of_clip_makes_of_it(size):
+    """transformers' own code is the oracle, at the sizes of LLaVA-1.5."""
+    noise = np.random.default_rng(sum(size)).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336})
+    plain = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
+    (expected,) = processor(Image.fromarray(noise), **plain)["pixel_values"]
+    (view,) = canvas("crop").views(Image.fromarray(noise), 1.0)
+    assert np.array_equal(np.asarray(view.picture), expected.transpose(1, 2, 0))
+
+
+def test_crop_of_other_picture_modes_is_the_processors_too():
+    noise = np.random.default_rng(0).integers(0, 256, (50, 71, 4), dtype=np.uint8)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336})
+    for image in (Image.fromarray(noise), Image.fromarray(noise[..., 0]), Image.fromarray(noise[..., :3]).quantize()):
+        (expected,) = processor(image, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
+        (view,) = canvas("crop").views(image, 1.0)
+        assert np.array_equal(np.asarray(view.picture), expected.transpose(1, 2, 0))
+
+
+def test_a_line_of_pixels_is_not_enlarged_without_bound():
+    with pytest.raises(ValueError, match=r"crop would enlarge it to 336 x 672000 pixels; choose canvas: stretch"):
+        next(canvas("crop").views(Image.new("RGB", (1, 2000)), 1.0))
+
+
+def test_stretch_on_one_tile_is_what_internvls_own_processor_makes_of_it():
+    noise = np.random.default_rng(3).integers(0, 256, (91, 133, 3), dtype=np.uint8)
+    processor = GotOcr2ImageProcessorPil(size={"height": 448, "width": 448})
+    plain = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
+    (expected,) = processor(Image.fromarray(noise), **plain)["pixel_values"]
+    (view,) = canvas("stretch", 448, 16, 28).views(Image.fromarray(noise), 1.0)
+    assert np.array_equal(np.asarray(view.picture), expected.transpose(1, 2, 0))
 
 
 def test_what_no_cell_covers_stays_blank():

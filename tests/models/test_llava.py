@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.models.llava import LLaVA
 from tests import tiny
@@ -27,3 +29,14 @@ def test_a_checkpoint_without_a_chat_template_is_refused(tmp_path):
     (tmp_path / "chat_template.jinja").unlink()
     with pytest.raises(ValueError, match="no chat template: put a"):
         LLaVA(str(tmp_path)).identity()
+
+
+@pytest.mark.parametrize("size", [(640, 427), (427, 640), (33, 65), (900, 64), (7, 5)], ids=str)
+def test_crop_feeds_the_tower_what_the_checkpoints_own_processor_would(tmp_path, size):
+    folder = str(tiny.llava_folder(tmp_path))
+    vlm = LLaVA(folder, canvas="crop")
+    noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    (query,) = vlm.ask([Image.fromarray(noise)], ["What?"])
+    own = vlm.processor(images=[Image.fromarray(noise)], text=[vlm.render("What?")], return_tensors="pt")
+    assert torch.equal(query.inputs["pixel_values"], own["pixel_values"])
+    assert torch.equal(query.inputs["input_ids"], own["input_ids"])
