@@ -23,6 +23,7 @@ from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
 from pipeline.cache import Cache
 from pipeline.cli import Job, fail
+from pipeline.explainers.base import equal_by_definition
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
@@ -106,6 +107,8 @@ class Evaluation:
             self.open()
             left = self.left()
         # ranks that a launcher started all come along: none may decide alone that nothing is left to do
+        if left and launch.leading():
+            self.tell_first()
         if left or self.launched > 1 or self.trainer.num_nodes > 1:
             counted = self.predict(stop)
         return self.close(counted) if launch.leading() else 0
@@ -137,6 +140,20 @@ class Evaluation:
         except (FileExistsError, FileNotFoundError, NotADirectoryError):
             why = "a file is in its way, or none can be made there"
             fail(f"--run_dir: {self.run_dir} cannot be a folder: {why}; choose another")
+
+    def tell_first(self) -> None:
+        """Say, before anything is computed, what of the command is slow or gives the same thing twice."""
+        for names in equal_by_definition(self.explainers):
+            tell(
+                f"{', '.join(names[:-1])} and {names[-1]} give equal maps by definition, up to rounding; "
+                "one of them is enough (docs/explainers says which parameter makes them differ)"
+            )
+        dtype = str(self.vlm.dtype).removeprefix("torch.")
+        if self.trainer.strategy.root_device.type == "cpu" and dtype != "float32":
+            tell(
+                f"{dtype} on a CPU is slower than float32 as a rule, and its figures are those of {dtype}: states are "
+                "rounded, so answers and maps differ from float32's; --vlm.dtype=float32 for a CPU"
+            )
 
     def left(self) -> int:
         """How many samples have to be done; a line says how many need not."""

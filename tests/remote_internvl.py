@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -149,10 +150,17 @@ def weights(facts: dict, seed: int = 0) -> dict[str, Tensor]:
     return made
 
 
-def internlm2_words(folder: Path, *, prefix: bool = False, normaliser: str = "identity", kind: str = "bpe") -> int:
+def internlm2_words(
+    folder: Path,
+    *,
+    prefix: bool = False,
+    normaliser: str = "identity",
+    kind: str = "bpe",
+    symbols: Sequence[str] = ("——", "Ｅ"),
+) -> int:
     """Write tokenizer.model and tokenizer_config.json as InternLM2 has them; the number of tokens.
 
-    prefix: whether sentencepiece puts a space in front.
+    prefix: whether sentencepiece puts a space in front. symbols: user-defined ones.
     """
     written = io.BytesIO()
     unused = [f"[UNUSED_TOKEN_{n}]" for n in range(4)]
@@ -166,7 +174,7 @@ def internlm2_words(folder: Path, *, prefix: bool = False, normaliser: str = "id
         add_dummy_prefix=prefix,
         remove_extra_whitespaces=False,
         normalization_rule_name=normaliser,
-        user_defined_symbols=["——", "Ｅ", *unused],
+        user_defined_symbols=[*symbols, *unused],
         minloglevel=2,
     )
     (folder / "tokenizer.model").write_bytes(written.getvalue())

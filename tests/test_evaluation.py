@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
+from PIL import Image
 
 from pipeline import arguments, cli, launch
 from pipeline.evaluation import Evaluation, allowed
@@ -138,3 +139,36 @@ def test_what_is_there_already_is_told_and_not_done_again(tmp_path: Path, capsys
     again = settled(*args, "--retry_quarantined", "true")
     capsys.readouterr()
     assert (again.left(), capsys.readouterr().err) == (2, "run_eval.py: 1 of 3 samples are there already\n")
+
+
+def test_captions_are_not_asked_of_pictures_and_no_model_loads(tmp_path, capsys, monkeypatch) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    monkeypatch.setattr(base.VLM, "load", lambda *_: pytest.fail("the model was loaded"))
+    line = refused(capsys, "--data=images", f"--data.paths={tmp_path}", "--answers=captions")
+    assert "--answers captions: none of the 1 samples has a caption" in line
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--explainers=cam,grad_cam,tam"], ["cam and grad_cam give equal maps by definition"]),
+        (["--explainers=cam,grad_cam_causal"], []),
+        (["--explainers=cam", "--vlm.dtype=bfloat16"], ["bfloat16 on a CPU is slower than float32 as a rule"]),
+        (["--explainers=cam", "--vlm.dtype=float16"], ["float16 on a CPU is slower than float32 as a rule"]),
+        (["--explainers=cam"], []),
+    ],
+)
+def test_a_run_says_first_what_is_equal_by_definition_or_slow(args, said, capsys) -> None:
+    settled(*args).tell_first()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(said)
+    assert all(text in line for text, line in zip(said, lines, strict=True))
+
+
+def test_many_answers_that_were_cut_off_are_told_with_the_end_tokens(capsys) -> None:
+    settled("--explainers=cam").tell_cut({"words": {"unfinished": 3}, "samples": {"scored": 20}})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "run_eval.py: 3 of 20 answers were cut off at 64 tokens; allow more with --vlm.max_new_tokens"
+    )
+    assert line.endswith("the known end tokens are <|im_end|>")

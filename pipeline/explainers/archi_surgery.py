@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.explainers.base import Explainer, Passes
+from pipeline.explainers.base import LENS, Explainer, Passes
 from pipeline.ops.lens import lens
 from pipeline.ops.maps import fold
 from pipeline.ops.text import before, score_positions
@@ -29,6 +29,9 @@ class ArchiSurgery(Explainer):
         if blocks < 0:
             raise ValueError(f"blocks: not negative, got {blocks}")
         self.blocks, self.causal = blocks, causal
+
+    def formula(self) -> str:
+        return super().formula() if self.blocks else LENS
 
     def check(self, extent: Extent) -> None:
         if self.blocks >= extent.depth:

@@ -1,7 +1,7 @@
 """The contract that every explainer keeps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -59,6 +59,10 @@ class Passes(Protocol):
         """The same answers about the image at another scale: the passes and the query to ask them about."""
 
 
+LENS, TAM = "logit lens", "logit lens less interference by logits"
+"""Formulae that several explainers come to with some of their parameters."""
+
+
 class Explainer(ABC):
     """Turns one answer into one raw map per token.
 
@@ -76,9 +80,23 @@ class Explainer(ABC):
     def check(self, extent: Extent) -> None:  # noqa: B027 (most suit any model)
         """Refuse a model of that extent, before it is loaded: ValueError `<parameter>: <mend>`."""
 
+    def formula(self) -> str:
+        """Return what decides the raw maps: explainers that agree in it give equal maps by definition, up to rounding.
+        By default class and parameters; a class says here where it comes to the formula of another."""
+        parts = {name: value.formula() if isinstance(value, Explainer) else value for name, value in vars(self).items()}
+        return f"{type(self).__module__}.{type(self).__qualname__} {sorted(parts.items())}"
+
     @abstractmethod
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:
         """Explain every token of `answer`: maps `answer x rows x cols` on the grid of `query`, fp32, detached."""
+
+
+def equal_by_definition(explainers: Mapping[str, Explainer]) -> list[list[str]]:
+    """Return the names of explainers whose finished maps are equal by definition, a list for each such group."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, one in explainers.items():
+        groups.setdefault((one.formula(), one.rank_filter, one.normalise, str(one.floor)), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def checked(found: Any, query: Query, answer: Answer) -> Explanation:

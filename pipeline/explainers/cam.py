@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.explainers.base import Explainer, Passes
+from pipeline.explainers.base import LENS, Explainer, Passes
 from pipeline.ops.lens import lens
 from pipeline.ops.maps import fold
 from pipeline.ops.text import before, score_positions
@@ -13,8 +13,12 @@ class CAM(Explainer):
     """Class activation map (Zhou et al. 2016), with the language model's head as the classifier.
 
     Map of token k at visual token i: `relu([W_U z_i]_k)`, z_i after the final norm. Text scores: the same at text
-    positions. No interference is removed and no filter applied.
+    positions. No interference is removed and no filter applied. Grad-CAM with `preset: paper` gives the same maps by
+    definition, up to rounding.
     """
+
+    def formula(self) -> str:
+        return LENS
 
     @torch.no_grad()
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:

@@ -37,6 +37,9 @@ class MSEA(Explainer):
         self.scales = tuple(dict.fromkeys((*scales, 1.0)))
         self.rank_filter, self.normalise, self.floor = base.rank_filter, base.normalise, base.floor
 
+    def formula(self) -> str:
+        return self.base.formula() if set(self.fused) == {1.0} else super().formula()
+
     def check(self, extent: Extent) -> None:
         try:
             self.base.check(extent)

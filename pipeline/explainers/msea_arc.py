@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.explainers.base import Explainer, Passes, one_of
+from pipeline.explainers.base import LENS, TAM, Explainer, Passes, one_of
 from pipeline.ops import interference as inter
 from pipeline.ops.lens import lens
 from pipeline.ops.maps import Fuse, Normalise, RankFilter, fold, fuse
@@ -92,6 +92,13 @@ class MSEAARC(Explainer):
         self.k, self.p, self.rbo, self.rank_position = k, p, rbo, rank_position
         self.relu, self.rank_filter, self.normalise = relu, rank_filter, normalise
         self.valid_ids_only, self.exclude_same_word = valid_ids_only, exclude_same_word
+
+    def formula(self) -> str:
+        if set(self.fused) == {1.0} and self.interference == "none":
+            return LENS
+        if set(self.fused) == {1.0} and (self.interference, self.relu, self.beta_floor) == ("tam", "both", None):
+            return TAM
+        return super().formula()
 
     def check(self, extent: Extent) -> None:
         if self.interference == "arc" and self.k > extent.vocabulary:

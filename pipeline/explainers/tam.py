@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from pipeline.explainers.base import TAM as FORMULA
 from pipeline.explainers.base import Explainer, Passes
 from pipeline.ops import interference as inter
 from pipeline.ops.lens import lens
@@ -33,6 +34,9 @@ class TAM(Explainer):
     def __init__(self, *, compat: bool = False) -> None:
         self.compat = compat
         self.rank_filter = "compat" if compat else "finite"
+
+    def formula(self) -> str:
+        return super().formula() if self.compat else FORMULA
 
     @torch.no_grad()
     def explain(self, passes: Passes, query: Query, answer: Answer) -> Explanation:

@@ -11,6 +11,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
+from datamodules.printable import printable
 from pipeline.models import structure
 from pipeline.models.batch import Batch, gather, pad, text_start, unreplaced
 from pipeline.models.canvas import View
@@ -116,7 +117,7 @@ class VLM(Generation, ABC):
             inputs = self.processed(view.picture, chat)
         except ValueError as error:
             size = f"{image.width} x {image.height} pixels at scale {scale}"
-            raise ValueError(f"the processor refuses an image of {size}: {error}") from error
+            raise ValueError(f"the processor refuses an image of {size}: {printable(str(error))}") from error
         ids = inputs["input_ids"][0]
         cells = self.grid((ids == self.config.image_token_id).nonzero()[:, 0], inputs, view.picture)
         cells = cells[: view.rows, : view.cols]

@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, GenerationConfig
 from transformers.utils import cached_file, extract_commit_hash
 
+from datamodules.printable import printable
+from pipeline.models import logs
 from pipeline.types import Extent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,7 @@ class Checkpoint:
     ) -> None:
         if head not in get_args(HeadIn):
             raise ValueError(f"head: one of {', '.join(get_args(HeadIn))}, got {head}")
+        logs.make_printable()
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
         if max_new_tokens < 1:
@@ -119,7 +122,7 @@ class Checkpoint:
 
     def unusable(self, reason: object) -> CheckpointError:
         """The error that says why this checkpoint cannot be used."""
-        return CheckpointError(f"checkpoint {self.checkpoint!r}: {reason}")
+        return CheckpointError(f"checkpoint {self.checkpoint!r}: {printable(str(reason))}")
 
     def pretrained(self, kind: Any, **options: Any) -> Any:
         """What `kind` of transformers makes of the checkpoint's files, but never of Python code among them. Raises
@@ -210,7 +213,8 @@ def commit(checkpoint: str, revision: str) -> str:
     try:
         found = extract_commit_hash(cached_file(checkpoint, "config.json", revision=revision), None)
     except OSError as error:
-        raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: {error}") from error
+        reason = printable(str(error))
+        raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: {reason}") from error
     if found is None:
         raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: it has no config.json")
     return found

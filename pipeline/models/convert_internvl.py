@@ -31,10 +31,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import GenerationConfig, InternVLConfig, InternVLForConditionalGeneration
 
+from datamodules.printable import printable
 from pipeline import command_parsers
+from pipeline.models import logs
 from pipeline.models.checkpoint import NO_PICKLES
 from pipeline.models.internvl_prompt import END, processor
-from pipeline.models.internvl_remote import language, native_config, parsed, part, remote_name
+from pipeline.models.internvl_remote import LONGEST, language, native_config, parsed, part, remote_name
 
 
 def convert(source: Path, target: Path) -> None:
@@ -83,10 +85,12 @@ def located(source: Path) -> dict[str, Path]:
             with safe_open(path, "pt") as opened:
                 names = list(opened.keys())
         except SafetensorError as error:
-            raise ValueError(f"{path} is not a whole safetensors file; download it again: {error}") from error
+            reason = printable(str(error))
+            raise ValueError(f"{path} is not a whole safetensors file; download it again: {reason}") from error
         for name in names:
             if name in files:
-                raise ValueError(f"{name} is in {files[name].name} and in {path.name}; keep one of them")
+                both = f"{printable(name)} is in {printable(files[name].name)} and in {printable(path.name)}"
+                raise ValueError(f"{both}; keep one of them")
             files[name] = path
     if not files:
         raise ValueError(f"{source} {NO_PICKLES}")
@@ -128,7 +132,8 @@ def plan(files: Mapping[str, Path], config: InternVLConfig, facts: Mapping[str, 
 def complain(what: str, names: Collection[str]) -> None:
     """Raises ValueError that gives the number of `names` and the first three, if there are any."""
     if names:
-        raise ValueError(f"{len(names)} {what} weights: {', '.join(sorted(names)[:3])}{' …' * (len(names) > 3)}")
+        first = ", ".join(printable(name)[:LONGEST] for name in sorted(names)[:3])
+        raise ValueError(f"{len(names)} {what} weights: {first}{' …' * (len(names) > 3)}")
 
 
 def read(files: Mapping[str, Path], name: str) -> torch.Tensor:
@@ -185,8 +190,9 @@ def main(args: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = command_parsers.convert_internvl()
     options = parser.parse_args(args)
+    logs.make_printable()
     try:
         convert(options.source, options.target)
     except (ValueError, OSError) as error:
-        parser.exit(2, f"convert_internvl: error: {error}\n")
-    print(f"{options.target}: converted; use it as `checkpoint` of pipeline.models.internvl.InternVL")
+        parser.exit(2, f"convert_internvl: error: {printable(str(error))}\n")
+    print(f"{printable(str(options.target))}: converted; use it as `checkpoint` of pipeline.models.internvl.InternVL")

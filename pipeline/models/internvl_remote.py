@@ -10,6 +10,10 @@ from jaxtyping import Shaped
 from torch import Tensor
 from transformers import InternVLConfig, InternVLVisionConfig, LlamaConfig, Qwen2Config
 
+from datamodules.printable import printable
+
+LONGEST = 200
+"""Characters of a stranger's text that a message shows."""
 REQUIRED = {"model_type": "internvl_chat", "ps_version": "v2", "select_layer": -1, "template": "internvl2_5"}
 """The only values of config.json that are known here; pixel shuffle v1, for one, transposes the image."""
 LANGUAGE = {"InternLM2ForCausalLM": LlamaConfig, "Qwen2ForCausalLM": Qwen2Config}
@@ -75,13 +79,15 @@ def native_config(source: Mapping[str, Any]) -> InternVLConfig:
     """
     for key, known in REQUIRED.items():
         if source.get(key) != known:
-            raise ValueError(f"config.json: {key} = {source.get(key)!r}, only {known!r} can be converted")
+            raise ValueError(f"config.json: {key} = {shown(source.get(key))}, only {known!r} can be converted")
     llm, vision = source["llm_config"], source["vision_config"]
     if language(source) not in LANGUAGE:
-        raise ValueError(f"config.json: the language model {language(source)} is none of {', '.join(LANGUAGE)}")
+        name = printable(language(source))[:LONGEST]
+        raise ValueError(f"config.json: the language model {name} is none of {', '.join(LANGUAGE)}")
     size = vision["image_size"]
     if source.get("force_image_size") not in (None, size):
-        raise ValueError(f"config.json: force_image_size = {source['force_image_size']}, but the tower's is {size}")
+        forced = shown(source["force_image_size"])
+        raise ValueError(f"config.json: force_image_size = {forced}, but the tower's is {shown(size)}")
     text = {key: llm[key] for key in TEXT_KEYS if key in llm}
     if language(source) == "InternLM2ForCausalLM":
         text["attention_bias"] = llm["bias"]
@@ -99,6 +105,11 @@ def native_config(source: Mapping[str, Any]) -> InternVLConfig:
     config.architectures = ["InternVLForConditionalGeneration"]
     config.dtype = source.get("torch_dtype") or "bfloat16"
     return config
+
+
+def shown(value: Any) -> str:
+    """Return a value of a stranger's file for a message: one short line without anything that a terminal obeys."""
+    return repr(value)[:LONGEST]
 
 
 def language(source: Mapping[str, Any]) -> str:

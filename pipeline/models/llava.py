@@ -17,8 +17,9 @@ from pipeline.models.layout import fold
 class LLaVA(FixedSize):
     """LLaVA-1.5 of any size, by hub id or folder. Options as for `FixedSize`.
 
-    The processor of the published checkpoints shows the middle square only; the default here, `canvas: stretch`, shows
-    the whole image, `canvas: crop` what the processor would show.
+    The processor of the published checkpoints shows the middle square only: `canvas: crop` shows the same, pixel for
+    pixel, and is what the configurations of the published checkpoints choose, so that their figures can stand beside
+    the paper's. The default of this class, `canvas: stretch`, shows the whole image.
     """
 
     model_class = LlavaForConditionalGeneration

@@ -18,7 +18,8 @@ def fast_tokenizer(path: Path, added: Mapping[int, AddedToken]) -> Tokenizer:
     piece. Two differences in theory: a NUL character in the text, and where one piece can be joined in two ways at
     once (sentencepiece takes the one further left, a list of merges the one with the longer left part).
     Raises ValueError for what is no whole BPE model, for a normaliser that does more than write spaces as `▁` (that of
-    InternLM2 does just this), and for added ids that leave a gap after the model's own.
+    InternLM2 does just this), for user-defined symbols with a space, which the library's own encoder finds in no text
+    though it cuts the text around them, and for added ids that leave a gap after the model's own.
     """
     proto = import_protobuf().ModelProto()
     try:
@@ -38,7 +39,12 @@ def fast_tokenizer(path: Path, added: Mapping[int, AddedToken]) -> Tokenizer:
     core.normalizer = normalizers.Replace(" ", "▁")
     core.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     own = [p.piece for n, p in enumerate(proto.pieces) if p.type == USER_DEFINED and n not in added]
-    core.add_tokens([AddedToken(piece, normalized=False, special=False) for piece in own])
+    if spaced := [piece for piece in own if " " in piece]:
+        raise ValueError(
+            f"{path.name}: the user-defined symbol {spaced[0]!r} holds a space, which gives other ids here"
+        )
+    # looked for after spaces became ▁, as by the library
+    core.add_tokens([AddedToken(piece, normalized=True, special=False) for piece in own])
     for place, token in sorted(added.items()):
         core.add_tokens([token])
         if (got := core.token_to_id(token.content)) != place:

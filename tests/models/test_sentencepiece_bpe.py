@@ -57,6 +57,34 @@ def test_a_gap_is_refused(model):
         fast_tokenizer(model, {size + 1: AddedToken("<img>")})
 
 
+SYMBOLS = [
+    *(["dog"], ["dog", "dogs"], ["ab", "bc"], ["aaa", "aa"], ["x▁y"], ["▁"], ["▁▁"], ["▁a", "a▁"], ["▁▁▁", "▁▁"]),
+    *(["x\ty"], ["q\nr"], ["x\u00a0y"], ["x\u3000y"], ["x\u200by"]),
+]
+
+
+@pytest.mark.parametrize("symbols", SYMBOLS, ids=ascii)
+def test_user_defined_symbols_are_found_where_the_library_finds_them(tmp_path, symbols):
+    remote_internvl.internlm2_words(tmp_path, symbols=symbols)
+    theirs = sentencepiece.SentencePieceProcessor(str(tmp_path / "tokenizer.model"))
+    ours = fast_tokenizer(tmp_path / "tokenizer.model", {})
+    pick = random.Random(1)
+    parts = [*symbols, *symbols, *(symbol.replace("▁", " ") for symbol in symbols)]
+    parts += [" ", "  ", "a", "b ", "c", "x", " y", "dog", "s", "▁", "▁▁", "A brown dog", "\n"]
+    for _ in range(400):
+        text = "".join(pick.choice(parts) for _ in range(pick.randrange(1, 8)))
+        ids = theirs.encode(text)
+        assert ours.encode(text).ids == ids, text
+        assert ours.decode(ids) == theirs.decode(ids), text
+
+
+@pytest.mark.parametrize("symbol", ["a b", " x", "x ", " ", "  "])
+def test_a_user_defined_symbol_with_a_space_is_refused(tmp_path, symbol):
+    remote_internvl.internlm2_words(tmp_path, symbols=["dog", symbol])
+    with pytest.raises(ValueError, match=r"tokenizer\.model: the user-defined symbol .* holds a space"):
+        fast_tokenizer(tmp_path / "tokenizer.model", {})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
