@@ -151,7 +151,7 @@ def text_part(raw: Mapping[str, Any], config: Any) -> Mapping[str, Any]:
     """Return what `raw`, a config.json, says of the language model alone; nothing where the file is flat."""
     text = config.get_text_config()
     names = [name for name in getattr(config, "sub_configs", {}) if getattr(config, name, None) is text]
-    part = next((raw[name] for name in (*names, "text_config", "llm_config") if name in raw), {})
+    part: Any = next((raw[name] for name in (*names, "text_config", "llm_config") if name in raw), {})
     return part if isinstance(part, Mapping) else {}
 
 

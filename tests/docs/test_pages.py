@@ -65,7 +65,13 @@ def test_departures_are_about_something() -> None:
     )
 
 
-VLM = {"canvas": "demo_llava", "head": "demo", "background": "demo_llava", "oversize": "demo_llava", "tiles": "demo_internvl"}
+VLM = {
+    "canvas": "demo_llava",
+    "head": "demo",
+    "background": "demo_llava",
+    "oversize": "demo_llava",
+    "tiles": "demo_internvl",
+}
 
 
 def offers() -> Iterator[list[str]]:
