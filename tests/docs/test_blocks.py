@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from datamodules import convert
-from pipeline import cli
+from pipeline import cli, commands
 from pipeline.outputs.summary import summarise
 from pipeline.sweep import search
 from tests.docs import markdown
@@ -90,6 +90,8 @@ def understood(words: list[str], patched: pytest.MonkeyPatch, refuse: object) ->
         evaluation(words[words.index(scripts[0]) + 1 :])
     elif program.endswith("python") and rest[0] == "run_eval.py":
         evaluation(rest[1:])
+    elif program.endswith("seewhy"):
+        module(commands.MODULES[rest[0]], rest[1:], patched, refuse)
     elif program.endswith("python") and rest[0] == "-m":
         module(rest[1], rest[2:], patched, refuse)
     else:
