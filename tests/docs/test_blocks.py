@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from datamodules import convert
+from datamodules.synonyms import read_synonyms
 from pipeline import cli, commands
 from pipeline.outputs.summary import summarise
 from pipeline.sweep import search
@@ -142,6 +143,9 @@ def test_yaml_has_a_reader(block: Block, tmp_path: Path, monkeypatch: pytest.Mon
     content = yaml.safe_load(block.text)
     if "parameters" in content:
         assert search.load(Path("block.yaml")).parameters
+        return
+    if all(isinstance(value, str) for value in content.values()) and "class_path" not in content:
+        assert read_synonyms("block.yaml", ["person", "traffic light"]).keys() == content.keys()
         return
     package, _, rest = str(content.get("class_path", "")).partition(".")
     kinds = {"datamodules": "data", "pipeline": "vlm" if rest.startswith("models.") else "explainers"}
