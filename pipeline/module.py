@@ -222,7 +222,7 @@ class ExplainModule(LightningModule):
         return Row(
             key=sample.key,
             index=sample.index,
-            answer={name: getattr(answer, name) for name in ("ids", "pieces", "text", "ended")},
+            answer={name: getattr(answer, name) for name in ("ids", "pieces", "text", "ended", "end")},
             words=tuple(Spoken.of(w.text, w.label, w.lemma, w.tokens) for w in words),
             captions=captions,
             explainers=scored,

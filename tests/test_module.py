@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from datamodules.sample import Sample
-from metrics.base import Sum
+from metrics import localisation
+from metrics.base import Evidence, Sum
+from metrics.entries import Entries
 from metrics.words import tagger
 from pipeline.explainers.base import Explainer, Passes
 from pipeline.explainers.cam import CAM
@@ -135,7 +137,10 @@ def test_a_fault_of_the_machine_is_no_row(vlm: Qwen2VL, tmp_path: Path, error: E
 def test_an_empty_answer_is_scored_with_rouge_0_and_no_entries(vlm: Qwen2VL, tmp_path: Path) -> None:
     silent = module(vlm, tmp_path, given=lambda _, vlm: vlm.read([], True))
     row, _ = (decode(encode(row)) for row in silent.rows(samples()))
-    assert (row.error, row.answer) == (None, {"ids": [], "pieces": [], "text": "", "ended": True})
+    assert (row.error, row.answer) == (
+        None,
+        {"ids": [], "pieces": [], "text": "", "ended": True, "end": silent.vlm.end_text},
+    )
     assert row.captions["rouge_l"] == Sum(0.0, 1)
     for entries in row.explainers["cam"].values():
         assert entries.objects == entries.functions == entries.punctuation == entries.absent == ()
@@ -143,6 +148,24 @@ def test_an_empty_answer_is_scored_with_rouge_0_and_no_entries(vlm: Qwen2VL, tmp
     assert found["samples"]["scored"] == 1
     assert found["captions"]["rouge_l"]["value"] == 0
     assert found["explainers"]["cam"]["corrected"]["obj_iou"] == {"value": None, "low": None, "high": None, "count": 0}
+
+
+def test_a_row_says_which_token_ended_its_answer_and_the_reference_scorer_hears_it(
+    vlm: Qwen2VL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    score = localisation.score_all
+
+    def listen(known: Evidence, *others: Any) -> dict[str, Entries]:
+        heard.append(known.end)
+        return score(known, *others)
+
+    monkeypatch.setattr(localisation, "score_all", listen)
+    said = iter(
+        [vlm.read([5, 6], True, "<|im_end|>"), vlm.read([5, 6], True, "<|endoftext|>"), vlm.read([5, 6], False)]
+    )
+    found = [module(vlm, tmp_path, given=lambda *_: next(said)).rows(samples()[:1])[0] for _ in range(3)]
+    assert [row.answer["end"] for row in found if row.answer] == heard == ["<|im_end|>", "<|endoftext|>", ""]
 
 
 class Own(Explainer):

@@ -51,7 +51,8 @@ class Spoken(NamedTuple):
 class Row:
     """One sample, scored; or quarantined, then `error` says why and everything else may be absent.
 
-    answer: ids, pieces, text, ended. captions: metric -> sum. explainers: name -> profile -> entries.
+    answer: ids, pieces, text, ended, and end, which rows of earlier versions lack. captions: metric -> sum.
+    explainers: name -> profile -> entries.
     failed: name -> reason, of explainers that failed on this sample; they are no key of `explainers`.
     phrases: first word and number of words, of each phrase of several words that names a category in `corrected`.
     seconds: stage -> seconds. batch: size of the smallest batch in which a part of it was computed; redone: where that
