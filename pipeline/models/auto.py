@@ -15,7 +15,7 @@ from pipeline.models.canvas import Canvas
 from pipeline.models.checkpoint import without_video
 from pipeline.models.fixed import FixedSize
 from pipeline.models.layout import fold_patches
-from pipeline.types import Layout
+from pipeline.types import Query
 
 CUTS = ("do_resize", "do_center_crop", "crop_to_patches", "do_image_splitting", "do_pan_and_scan")
 """Options of processors that change or cut a picture."""
@@ -62,20 +62,28 @@ class Auto(FixedSize):
         """Read the weights; the first time, measure. Raises CheckpointError with the reason to refuse it."""
         super().load(device)
         if self.order is None:
-            try:
-                order, query = self.measured(), probe.question(self, probe.noise(*self.size, 0))
-                habits.check_lens(self, query)
-                self.follow = habits.continuation(self, query)
-                self.causal = habits.is_causal(self, query)
-            except ValueError as error:
-                mend = "name another checkpoint, or describe its family as pipeline/models/qwen2_vl.py does"
-                raise self.unusable(f"{error}; Auto refuses such a {self.config.model_type}: {mend}") from error
-            self.order = order
+            with self.reading("its weights do not fit its processor or config.json"):
+                self.order = self._order()
 
-    def preview(self, image: Image.Image, prompt: str) -> Layout:
-        """Until the model is loaded: all image tokens in one row."""
+    def try_out(self) -> None:
+        """Nothing: measuring asks more."""
+
+    def _order(self) -> Int[Tensor, "rows cols"]:
+        """Measure; CheckpointError with the reason to refuse the model."""
+        try:
+            order, query = self.measured(), probe.question(self, probe.noise(*self.size, 0))
+            habits.check_lens(self, query)
+            self.follow = habits.continuation(self, query)
+            self.causal = habits.is_causal(self, query)
+        except ValueError as error:
+            mend = "name another checkpoint, or describe its family as pipeline/models/qwen2_vl.py does"
+            raise self.unusable(f"{error}; Auto refuses such a {self.config.model_type}: {mend}") from error
+        return order
+
+    def sketch(self, image: Image.Image, prompt: str) -> Query:
+        """Until the model is loaded: about a picture of its own size, all image tokens in one row."""
         measured = self.free or self.order is not None
-        return super().preview(image, prompt) if measured else probe.question(self, probe.noise(*self.size, 0)).layout
+        return super().sketch(image, prompt) if measured else probe.question(self, probe.noise(*self.size, 0))
 
     def measured(self) -> Int[Tensor, "rows cols"]:
         """Which of the image tokens shows which cell of a picture."""

@@ -15,12 +15,15 @@ from datamodules.printable import printable
 from pipeline.models import structure
 from pipeline.models.batch import Batch, gather, pad, text_start, unreplaced
 from pipeline.models.canvas import View
-from pipeline.models.checkpoint import content
 from pipeline.models.generation import Generation
 from pipeline.models.head import Head
+from pipeline.models.inspection import picture
 from pipeline.models.layout import Prompt, prompt_positions, rendered, scaled
 from pipeline.models.pieces import pieces
 from pipeline.types import Answer, Layout, Query, Trace
+
+QUICK = 10**11
+"""Weights times tokens that a CPU passes in about two seconds."""
 
 
 class VLM(Generation, ABC):
@@ -81,7 +84,7 @@ class VLM(Generation, ABC):
     def identity(self) -> dict[str, Any]:
         """What tells one model from another in a fingerprint: checkpoint, options, template, generation."""
         return {
-            **content(self.location, self.commit),
+            **self.content(),
             "family": type(self).__name__,
             "dtype": str(self.dtype).removeprefix("torch."),
             "attention": self.attention,
@@ -93,14 +96,43 @@ class VLM(Generation, ABC):
 
     def preview(self, image: Image, prompt: str) -> Layout:
         """The layout of a query, as far as it is known before the model is loaded."""
-        return self.ask([image], [prompt])[0].layout
+        return self.sketch(image, prompt).layout
+
+    def sketch(self, image: Image, prompt: str) -> Query:
+        """Return a query as far as it is known before the model is loaded."""
+        return self.ask([image], [prompt])[0]
+
+    def try_out(self) -> None:
+        """Ask about a picture of noise once. Raises CheckpointError where the model fails on it, or gives no numbers.
+
+        Left out on a CPU where it would take more than about two seconds.
+        """
+        size = sum(weight.numel() for weight in self.model.parameters())
+        with self.reading("its weights do not fit its processor or config.json"):
+            query = self.sketch(picture(), "What is this?")
+            if self.model.device.type == "cpu" and size * query.layout.length > QUICK:
+                return
+            with torch.no_grad():
+                inputs = self.batch([query]).inputs
+                logits = self.model(**inputs, use_cache=False, logits_to_keep=1).logits
+        if not bool(logits.isfinite().all()):
+            mend = "download them again, or choose another dtype"
+            raise self.unusable(f"its weights give logits that are not finite numbers in {self.dtype}; {mend}")
 
     # the verbs
 
     def render(self, prompt: str) -> str:
-        """The chat with one image and `prompt`, as text. Raises CheckpointError where there is no template."""
-        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
-        return self.templated(chat, True)
+        """Return the chat with one image and `prompt`, as text.
+
+        The template has been rendered once, in a child process with limits; `prompt` is put where it then was. Raises
+        ValueError for a prompt with blanks around it that the template would take away, CheckpointError where there is
+        no template.
+        """
+        if self.facts["trims"] and prompt != prompt.strip():
+            if prompt.strip():
+                raise ValueError(f"the chat template does not hold the prompt literally and once: {prompt!r}")
+            prompt = ""
+        return f"{self.facts['before']}{prompt}{self.facts['after']}"
 
     def ask(self, images: Sequence[Image], prompts: Sequence[str], scale: float = 1.0) -> list[Query]:
         """One query an image and prompt, the image's sides multiplied by `scale` first.

@@ -1,7 +1,6 @@
 """Where a checkpoint lies, how it is loaded, and what identifies it."""
 
 import ctypes
-import hashlib
 import platform
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -9,36 +8,25 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, GenerationConfig
-from transformers.utils import cached_file, extract_commit_hash
 
-from datamodules.printable import printable
 from pipeline.models import logs
+from pipeline.models.refusal import CheckpointError
+from pipeline.models.source import Source
 from pipeline.types import Extent
 
 ROOT = Path(__file__).resolve().parents[2]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 HeadIn = Literal["float32", "model"]
 """In which dtype logits are computed."""
-NO_PICKLES = (
-    "holds no .safetensors, and pickled weights (.bin) are not read; "
-    "download those, or have a machine you trust save the model again with safe_serialization=True"
-)
 
 
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names it and says why, or what to do about it."""
-
-
-class Checkpoint:
+class Checkpoint(Source):
     """Model, processor and generation settings of one checkpoint, each read when first needed.
 
     checkpoint: hub id or folder (relative to the working directory or to the repository). attention: transformers'
     attention implementation. revision: branch, tag or commit of a hub checkpoint; what it points to when first asked is
-    what everything is then read from. max_new_tokens: where an answer is cut off. head: in which dtype logits are
-    computed from the last states: float32 whatever the model's dtype, the default, or the model's own, which in
-    bfloat16 gives the coarser logits that the public code of TAM explains.
+    what everything is then read from. max_new_tokens: where an answer is cut off.
     The constructor checks and loads nothing; `load` reads the weights, from safetensors only.
     """
 
@@ -62,9 +50,8 @@ class Checkpoint:
             raise ValueError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
         if max_new_tokens < 1:
             raise ValueError(f"max_new_tokens = {max_new_tokens} leaves no answer")
-        self.location = locate(checkpoint)
-        self.checkpoint, self.dtype, self.attention = checkpoint, DTYPES[dtype], attention
-        self.revision, self.max_new_tokens = revision, max_new_tokens
+        super().__init__(checkpoint, locate(checkpoint), revision)
+        self.dtype, self.attention, self.max_new_tokens = DTYPES[dtype], attention, max_new_tokens
         self.head_dtype = self.dtype if head == "model" else torch.float32
         self._model: Any = None
 
@@ -76,6 +63,7 @@ class Checkpoint:
         """
         if self._model is None:
             self.flash()  # without the package transformers may fetch kernels from the hub, and run them
+            self.weigh()
             model, info = self.pretrained(
                 self.model_class,
                 dtype=self.dtype,
@@ -90,9 +78,18 @@ class Checkpoint:
                 raise self.unusable(f"{len(missing)} weights are missing, first {missing[0]}")
             model.generation_config = GenerationConfig()  # generate() would fill gaps from the checkpoint's own
             self._model = model.requires_grad_(False).eval()
+            self._model.to(device)
+            try:
+                self.try_out()
+            except BaseException:
+                self._model = None
+                raise
         if torch.device(device).type == "cpu":
             keep_freed_memory()
         self._model.to(device)
+
+    def try_out(self) -> None:
+        """Raise CheckpointError where the loaded model cannot be asked."""
 
     def flash(self) -> dict[str, str]:
         """The version of FlashAttention, where that is asked for. CheckpointError where it is not installed."""
@@ -111,35 +108,25 @@ class Checkpoint:
             raise RuntimeError("the model is not loaded: call load(device) first")
         return self._model
 
-    @cached_property
-    def commit(self) -> str:
-        """The commit that `revision` means, looked up once; a folder has none, and nothing looks at its `main`."""
-        if not Path(self.location).is_dir():
-            return commit(self.location, self.revision or "main")
-        if not (Path(self.location) / "config.json").is_file():  # transformers would make up a model of billions
-            raise self.unusable("the folder holds no config.json")
-        return "main"
-
-    def unusable(self, reason: object) -> CheckpointError:
-        """The error that says why this checkpoint cannot be used."""
-        return CheckpointError(f"checkpoint {self.checkpoint!r}: {printable(str(reason))}")
-
     def pretrained(self, kind: Any, **options: Any) -> Any:
         """What `kind` of transformers makes of the checkpoint's files, but never of Python code among them. Raises
         CheckpointError where nothing can be made of them, OSError where the system cannot read them."""
-        commit = self.commit
-        try:  # unless it is told not to, transformers asks on the terminal, and runs the code if that says y
-            return kind.from_pretrained(self.location, revision=commit, trust_remote_code=False, **options)
-        except SafetensorError as error:
-            raise self.unusable(f"its weights are not whole; download them again: {error}") from error
-        except (ValueError, ImportError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            if "trust_remote_code" in str(error):
+        folder = self.folder
+        _ = self.facts
+        part = "its weights" if kind is self.model_class else "its tokenizer or processor"
+        with self.reading("config.json" if kind is AutoConfig else part):
+            try:  # unless it is told not to, transformers asks on the terminal, and runs the code if that says y
+                return kind.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True, **options)
+            except (ValueError, ImportError) as error:
+                if "trust_remote_code" not in str(error):
+                    raise
                 own = "it is published with Python code of its own, which is never run here"
                 raise self.unusable(f"{own}; name one that transformers reads itself") from error
-            none = "safetensors" in str(error) and not any(Path(self.location).glob("*.safetensors"))
-            raise self.unusable(f"it {NO_PICKLES}" if none else error) from error
+
+    def blank(self) -> Any:
+        """The model that the configuration describes, without weights that mean anything."""
+        make = getattr(self.model_class, "_from_config", None) or self.model_class.from_config  # type: ignore[attr-defined]
+        return make(self.config, attn_implementation="eager")
 
     @cached_property
     def config(self) -> Any:
@@ -203,34 +190,3 @@ def locate(checkpoint: str) -> str:
     if checkpoint.count("/") != 1:
         raise ValueError(f"checkpoint {checkpoint!r} is neither a folder nor a hub id (owner/name)")
     return checkpoint
-
-
-def commit(checkpoint: str, revision: str) -> str:
-    """The commit of a hub checkpoint that `revision` means now; without the hub, by its cache.
-
-    Raises ValueError where neither knows.
-    """
-    try:
-        found = extract_commit_hash(cached_file(checkpoint, "config.json", revision=revision), None)
-    except OSError as error:
-        reason = printable(str(error))
-        raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: {reason}") from error
-    if found is None:
-        raise ValueError(f"checkpoint {checkpoint!r}, revision {revision!r}: it has no config.json")
-    return found
-
-
-def content(location: str, commit: str) -> dict[str, str]:
-    """Content hash of a folder, wherever it lies; hub id and commit of a hub checkpoint. CheckpointError where a folder
-    has no weights that are read."""
-    folder = Path(location)
-    if not folder.is_dir():
-        return {"checkpoint": location, "checkpoint_commit": commit}
-    if not any(folder.glob("*.safetensors")):
-        raise CheckpointError(f"checkpoint {location!r}: it {NO_PICKLES}")
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in {".json", ".jinja", ".safetensors", ".txt", ".model"}:
-            with path.open("rb") as file:
-                total.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return {"checkpoint_sha256": total.hexdigest()}

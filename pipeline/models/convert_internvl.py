@@ -33,10 +33,14 @@ from transformers import GenerationConfig, InternVLConfig, InternVLForConditiona
 
 from datamodules.printable import printable
 from pipeline import command_parsers
+from pipeline.models import files as checkpoint_files
 from pipeline.models import logs
-from pipeline.models.checkpoint import NO_PICKLES
+from pipeline.models.files import NO_PICKLES
+from pipeline.models.inspection import SLACK
 from pipeline.models.internvl_prompt import END, processor
 from pipeline.models.internvl_remote import LONGEST, language, native_config, parsed, part, remote_name
+from pipeline.models.refusal import blaming
+from pipeline.models.trial import Refused, tried
 
 
 def convert(source: Path, target: Path) -> None:
@@ -49,15 +53,11 @@ def convert(source: Path, target: Path) -> None:
         raise ValueError(f"{source} holds no config.json; first: hf download ID --local-dir {source}")
     if target.exists() and any(target.iterdir()):
         raise ValueError(f"{target} is not empty; name a new folder")
-    facts = parsed(source / "config.json")
-    try:
-        config = native_config(facts)
-        asked = processor(source, facts, config)
-    except KeyError as error:
-        raise ValueError(f"config.json or tokenizer_config.json of {source} lacks {error}") from error
-    config.image_token_id = asked.image_token_id
     files = located(source)
-    wanted = plan(files, config, facts)
+    admit(source, files)
+    facts, config, asked = prepared(source)
+    with blaming(str(source), told=(ValueError,)):
+        wanted = plan(files, config, facts)
     partial = target.with_name(f"{target.name}.partial")
     if partial.exists():
         raise ValueError(f"{partial} is left from a conversion that did not finish; delete it")
@@ -76,11 +76,48 @@ def convert(source: Path, target: Path) -> None:
         raise
 
 
+def admit(source: Path, weights: Mapping[str, Path]) -> None:
+    """Raise ValueError unless the files of `source` may be read, make a configuration, a tokenizer and a processor in a
+    child process with limits, and hold about as many `weights` as config.json says."""
+    folder = source.resolve()
+    names = checkpoint_files.admitted(folder)
+    held = checkpoint_files.elements(folder, sorted({path.name for path in weights.values()}))
+
+    def work() -> None:
+        _, config, _ = prepared(source)
+        with blaming(f"config.json of {source}"), torch.device("meta"):
+            described = sum(part.numel() for part in InternVLForConditionalGeneration(config).parameters())
+        if described > 2 * held + SLACK:
+            raise ValueError(f"config.json describes {described:,} weights, {source} holds {held:,}")
+
+    try:
+        tried(work, [checkpoint_files.regular(folder, name) for name in names])
+    except Refused as error:
+        raise ValueError(str(error) if error.kind == "ValueError" else f"{source}: {error}") from error
+
+
+def prepared(source: Path) -> tuple[dict[str, Any], InternVLConfig, Any]:
+    """Return config.json of `source`, the native configuration, and the native processor.
+
+    Raises ValueError where they are not those of a model that is known here.
+    """
+    with blaming(f"config.json or the tokenizer of {source}", told=(ValueError,)):
+        facts = parsed(source / "config.json")
+        try:
+            config = native_config(facts)
+            asked = processor(source, facts, config)
+        except KeyError as error:
+            raise ValueError(f"config.json or tokenizer_config.json of {source} lacks {error}") from error
+        config.image_token_id = asked.image_token_id
+    return facts, config, asked
+
+
 def located(source: Path) -> dict[str, Path]:
     """The file of every tensor in `source`. Raises ValueError where there are none, one stands twice, or a file is not
     whole."""
     files: dict[str, Path] = {}
     for path in sorted(source.glob("*.safetensors")):
+        checkpoint_files.whole(source.resolve(), path.name)
         try:
             with safe_open(path, "pt") as opened:
                 names = list(opened.keys())

@@ -1,14 +1,14 @@
 """How an answer is generated: which tokens end it, which tokens it may not hold, and the settings that are recorded."""
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from transformers import GenerationConfig
-from transformers.utils import cached_file
 
+from pipeline.models import files
+from pipeline.models.chat import special_tokens
 from pipeline.models.checkpoint import Checkpoint
 
 PLACEHOLDER = re.compile(r"(image|img|video|audio|speech|sound|vision|visual)\w*_token_(id|index|ids)")
@@ -17,8 +17,6 @@ BOUNDARY = re.compile(r"start|end|begin|newline")
 """In such a key: a token that stands around features, not for them."""
 OF_PROCESSOR = ("video_token_id", "audio_token_id")
 """What a processor may name beside the configuration; its image token may be one that stands before the image."""
-SAID = "ANSWER\u2063MARK"
-"""Stands in for the assistant's message while it is found out what the chat template puts after one."""
 
 
 class Generation(Checkpoint):
@@ -28,6 +26,8 @@ class Generation(Checkpoint):
         """Return `chat` as text; reply: up to where the assistant's answer begins. Raise CheckpointError where the
         checkpoint has no chat template."""
         template = self.processor.chat_template or self.processor.tokenizer.chat_template
+        if isinstance(template, dict):  # of several, the one that is meant where none is named
+            template = template.get("default")
         if not template:
             raise self.unusable("it has no chat template: put a chat_template.jinja into its folder")
         return self.processor.tokenizer.apply_chat_template(
@@ -36,8 +36,11 @@ class Generation(Checkpoint):
 
     @cached_property
     def turn_end(self) -> int | None:
-        """The special token that the chat template puts after an assistant's message; None where it puts none."""
-        return turn_end(lambda chat: self.templated(chat, False), special_tokens(self.processor.tokenizer))
+        """The special token that the chat template puts after an assistant's message; None where it puts none.
+
+        Found in a child process with limits, see `inspection`.
+        """
+        return self.facts["turn_end"]
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
@@ -102,49 +105,13 @@ class Generation(Checkpoint):
         return self.processor.tokenizer.decode(ends[:1]) if ends else ""
 
 
-def special_tokens(tokenizer: Any) -> dict[int, str]:
-    """The text of every special token by its id."""
-    marked = {n: token.content for n, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return marked | dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-
-
-def turn_end(templated: Callable[[list[dict[str, Any]]], str], special: Mapping[int, str]) -> int | None:
-    """Return the special token that stands, perhaps after blanks, right behind an assistant's message; None where none
-    does, or the template takes no such message.
-
-    >>> turn_end(lambda chat: f"<s>{chat[1]['content'][0]['text']} </s>", {1: "<s>", 2: "</s>"})
-    2
-    """
-    for content in ([{"type": "text", "text": SAID}], SAID):
-        question = [{"type": "text", "text": "?"}] if isinstance(content, list) else "?"
-        try:
-            text = templated([{"role": "user", "content": question}, {"role": "assistant", "content": content}])
-        except Exception:  # a template may raise anything at a message that it was not written for
-            continue
-        _, *after = text.split(SAID)
-        if len(after) == 1:
-            rest = after[0].lstrip()
-            fits = [n for n, token in special.items() if token and rest.startswith(token)]
-            return max(fits, key=lambda n: len(special[n]), default=None)
-    return None
-
-
 def stated(of: Checkpoint, name: str) -> dict[str, Any]:
     """Return what the checkpoint's JSON file `name` says; nothing where it ships without. Raise CheckpointError where
     the file is no JSON object."""
     try:
-        path = cached_file(
-            of.location, name, revision=of.commit, _raise_exceptions_for_missing_entries=False, local_files_only=False
-        )
-    except OSError:  # not in the cache, and the hub cannot be reached
-        return {}
-    if path is None:
-        return {}
-    try:
-        with open(path, encoding="utf-8") as file:
-            return dict(json.load(file))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise of.unusable(f"its {name} is not a JSON object; download it again: {error}") from error
+        return files.optional(of.folder, name)
+    except ValueError as error:
+        raise of.unusable(error) from error
 
 
 def text_part(raw: Mapping[str, Any], config: Any) -> Mapping[str, Any]:

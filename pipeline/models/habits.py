@@ -32,7 +32,7 @@ def check_lens(vlm: VLM, query: Query) -> None:
     own = vlm.model(**inputs, use_cache=False, logits_to_keep=1).logits[0]
     states = vlm.model.model(**inputs, use_cache=False).last_hidden_state[0, -1:]
     found = apart(vlm.unembed(states, torch.arange(own.shape[1])), own)
-    if found > rounding(vlm.dtype):
+    if not found <= rounding(vlm.dtype):  # also where it is no number
         raise ValueError(f"its logits are not its head times its last states: they differ by {found:.1g}, relatively")
 
 
@@ -59,7 +59,7 @@ def continuation(vlm: VLM, query: Query) -> Mapping[str, int]:
         assert stepped.text is not None
         found[fill] = apart(forced.text, stepped.text)
     best = min(found, key=lambda fill: found[fill], default=0)
-    if found.get(best, float("inf")) > rounding(vlm.dtype):
+    if not found.get(best, float("inf")) <= rounding(vlm.dtype):
         least = f"{found[best]:.1g}, relatively" if found else "every pass fails"
         raise ValueError(f"a teacher-forced pass leaves other states than generation: {least}")
     vlm.follow = {"attention_mask": 1, **dict.fromkeys(wanted, best)}

@@ -67,7 +67,7 @@ def parsed(path: Path) -> dict[str, Any]:
     """A JSON file. Raises ValueError where it is none."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a JSON object; download it again: {error}") from error
 
 

@@ -138,7 +138,10 @@ def elsewhere(folder):
 
 
 USELESS = {
-    "cut": (cut, "its weights are not whole; download them again"),
+    "cut": (
+        cut,
+        "model.safetensors is not whole: it has 421,799 bytes, its header tells of 421,800; download it again",
+    ),
     "shapes": (reshaped, "9 weights have not the shape that config.json says, first model.language_model.layers.0.mlp"),
     "a part": (elsewhere, "model-00002-of-00002.safetensors"),
     "no config": (lambda folder: (folder / "config.json").unlink(), "the folder holds no config.json"),

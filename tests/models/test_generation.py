@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.models.chat import turn_end
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.decoder import enter, run
-from pipeline.models.generation import listed, placeholders, turn_end
+from pipeline.models.generation import listed, placeholders
 from pipeline.models.qwen2_vl import Qwen2VL
 from tests import tiny
 from tests.checkpoints import qwen2_vl_folder
