@@ -96,6 +96,13 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a negative shape": (header(4, [-1, -1]), "model.safetensors is damaged in its header"),
     "no numbers": (not_numbers, "its weights give logits that are not finite numbers"),
     "a template that loops": (text(TEMPLATE, LOOP), "reading it takes more than . s of computing"),
+    "a template that loops at an answer": (
+        text(
+            TEMPLATE,
+            "{{ messages[0].content[1].text }}{% if messages | length > 1 %}" + LOOP + "{% endif %}",
+        ),
+        "reading it takes more than . s of computing",
+    ),
     "a template that grows": (text(TEMPLATE, GROW), "memory|more than . s"),
     "a template of none": (text(TEMPLATE, "{{ 'x' }}"), "its chat template: it holds the prompt 0 times"),
     "a template of two": (

@@ -97,7 +97,7 @@ def test_an_end_that_is_no_id_is_refused_by_file_and_key(edited, value):
 def test_a_broken_generation_config_is_not_taken_for_a_missing_one(edited):
     vlm = edited()
     (Path(vlm.location) / "generation_config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"its generation_config\.json is not a JSON object; download it again"):
+    with pytest.raises(CheckpointError, match=r"generation_config\.json is not a valid JSON file; download it again"):
         _ = vlm.generation
 
 
