@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a template that loops at an answer": (
         text(
             TEMPLATE,
-            "{{ messages[0].content[1].text }}{% if messages | length > 1 %}" + LOOP + "{% endif %}",
+            "{{ messages[0].content[-1].text }}{% if messages | length > 1 %}" + LOOP + "{% endif %}",
         ),
         "reading it takes more than . s of computing",
     ),
