@@ -1,6 +1,5 @@
 """Where answers come from if the model is not asked: an earlier run, or the reference captions."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,14 @@ def given(source: str | None, data: SampleDataModule, identity: Mapping[str, Any
             raise UsageError(f"--answers captions: none of the {len(data.expected)} samples has a caption; {mend}")
         return first_caption, "captions"
     try:
-        earlier = json.loads((Path(source) / "env.json").read_text(encoding="utf-8"))["fingerprint"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"--answers: {source} is no run folder: {error}") from error
+        earlier, rows = fingerprints.read(Path(source)), read_rows(Path(source))
+        then = {"manifest": earlier.get("manifest"), "model": checkpoint(dict(earlier.get("model", {})))}
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"--answers: {source} cannot be read as a run folder: {error}") from error
     now = {"manifest": data.digest, "model": checkpoint(identity)}
-    then = {"manifest": earlier.get("manifest"), "model": checkpoint(earlier.get("model", {}))}
     if launch.leading() and (changed := fingerprints.differences(then, now)):
         raise UsageError(f"--answers: {source} was made differently: {'; '.join(changed)}")
-    said = {key: row.answer for key, row in read_rows(Path(source)).items() if row.answer is not None}
+    said = {key: row.answer for key, row in rows.items() if row.answer is not None}
     if launch.leading() and not said.keys() & set(data.expected):
         raise UsageError(f"--answers: {source} holds no answer to any of these samples; finish that run first")
     parts = {key: [answer["ids"], answer["ended"], answer.get("end")] for key, answer in said.items()}
@@ -75,5 +74,7 @@ class Replay:
     def __call__(self, sample: Sample, vlm: VLM) -> Answer:
         if sample.key not in self.said:
             raise ValueError(f"--answers: the earlier run has no answer for {sample.key}")
-        said = self.said[sample.key]
+        said, entries = self.said[sample.key], vlm.extent.vocabulary
+        if said["ids"] and max(said["ids"]) >= entries:
+            raise ValueError(f"--answers: the answer has a token {max(said['ids'])}; the model's last is {entries - 1}")
         return vlm.read(said["ids"], said["ended"], said.get("end"))  # rows of earlier versions do not say their end

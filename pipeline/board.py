@@ -62,8 +62,8 @@ class Board:
             _tell(failed)
 
     def _logger(self, explainer: str) -> WandbLogger | None:
-        called = tracker.identity(self.run_dir, explainer, self.group, self.tags)
         try:
+            called = tracker.identity(self.run_dir, explainer, self.group, self.tags)
             if in_a_sweep():  # the agent names the run
                 called = {"group": called["group"], "job_type": explainer, "tags": called["tags"]}
             elif self.mode == "offline":

@@ -28,6 +28,7 @@ from pipeline.models.checkpoint import CheckpointError
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import kept, published, summary, table
+from pipeline.outputs.inside import Damaged
 from pipeline.outputs.records import Rows, read_rows
 from pipeline.remembered import Remembered
 from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, at_fault
@@ -36,6 +37,8 @@ from pipeline.watch import Watch, check
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """A full disk, a full quota, a folder or a disk that cannot be written."""
+IN_THE_WAY = (IsADirectoryError, NotADirectoryError, FileExistsError)
+"""A folder where a run writes a file, or the other way round."""
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
 """Packages whose version may change a figure."""
 
@@ -95,6 +98,10 @@ class Evaluation:
                     fail(at_fault(error, self.run_dir), AT_FAULT)
                 if isinstance(error, CheckpointError):
                     return self.refused(error)
+                if isinstance(error, Damaged):
+                    fail(error)
+                if isinstance(error, IN_THE_WAY):
+                    fail(f"{error.filename or self.run_dir}: {error.strerror}; delete it, or choose another --run_dir")
                 raise
             finally:
                 if dist.is_available() and dist.is_initialized():

@@ -30,7 +30,7 @@ from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.passes import Passes
 from pipeline.notice import Notice
 from pipeline.ops.maps import finish
-from pipeline.outputs import draw, kept, maps
+from pipeline.outputs import draw, inside, kept, maps
 from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
 from pipeline.remembered import NotLoadedError, Remembered
 from pipeline.stop import Stop
@@ -239,8 +239,8 @@ class ExplainModule(LightningModule):
     ) -> None:
         """What views show of the first samples, and the maps where they are asked for; before the row is written."""
         if sample.index < self.figures:
-            folder = self.run_dir / "figures" / str(sample.index)
             try:
+                folder = inside.made(self.run_dir, "figures", str(sample.index))
                 kept.keep(folder, sample, finished, query.layout.box)
                 if sample.index < self.panels:
                     draw.sample(folder, sample, row, finished, query.layout.box)
@@ -248,7 +248,10 @@ class ExplainModule(LightningModule):
                 warnings.warn(f"no pictures of {sample.key}: {describe(error)}", Notice, stacklevel=2)
         if self.save_maps != "none":
             raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
-            maps.save(self.run_dir / "maps" / f"{sample.index:08d}.npz", raw if self.save_maps == "raw" else finished)
+            maps.save(
+                inside.made(self.run_dir, "maps") / f"{sample.index:08d}.npz",
+                raw if self.save_maps == "raw" else finished,
+            )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One sample as pictures: `masks.png` and `panel.png`, beside what `kept` keeps of it."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +16,8 @@ from metrics.base import Box
 from metrics.entries import Entries
 from metrics.pixels import decode
 from metrics.words import plain
-from pipeline.outputs.kept import Maps
+from pipeline.outputs.fingerprint import write_atomic
+from pipeline.outputs.maps import Maps
 from pipeline.outputs.panel import COLOUR_MAP, Column, Panel, colour, draw_panel
 from pipeline.outputs.records import Row, Spoken
 from pipeline.outputs.typeset import Segment
@@ -40,7 +42,9 @@ def sample(folder: Path, drawn: Sample, row: Row, maps: Maps, box: Box = WHOLE) 
     folder.mkdir(parents=True, exist_ok=True)
     image = drawn.image.convert("RGB")
     masks = {name: decode(rle) for name, rle in (drawn.masks or {}).items()}
-    overlay(image, masks).save(folder / "masks.png")
+    png = io.BytesIO()
+    overlay(image, masks).save(png, "PNG")
+    write_atomic(folder / "masks.png", png.getvalue())
     columns = [column(row, word, maps) for word in shown(row)]
     draw_panel(folder / "panel.png", Panel(image, masks, tuple(maps), columns, caption(row), box))
 

@@ -4,19 +4,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from datamodules.printable import escaped
+from pipeline.outputs import inside
+from pipeline.outputs.schema.files import EnvFields
+from pipeline.outputs.schema.values import check, json_document
 
+MOST = 1 << 24
+"""Bytes that `env.json` may have."""
 LEFT = tuple(f".{name}.*.part" for name in ("config.yaml", "summary.json", "timing.json", "wandb.json", "env.json"))
 """What `write_atomic` leaves of files of a run when its process is killed meanwhile."""
 WRITTEN = (
     *LEFT,
-    "figures/*/.maps.npz.part",
-    "figures/*/.sample.json.*.part",
+    "figures/*/.*.part",
     "maps/.*.npz.part",
     "config.yaml",
     "rows.*.jsonl",
@@ -129,7 +132,7 @@ def open_run(
     Raises ValueError when the folder holds another run, naming what differs, or results of unknown origin.
     """
     known = _record(folder)
-    if known is None and any(folder.glob("rows.*.jsonl")):
+    if known is None and inside.names(folder, "rows.*.jsonl"):
         raise ValueError(f"{folder} holds rows but no env.json that says how they came about; choose another folder")
     if known is not None and fresh:
         clear(folder)
@@ -140,33 +143,30 @@ def open_run(
         raise ValueError(
             f"{folder} holds another run ({changed}); choose another folder or start over with --fresh true"
         )
-    for part in chain.from_iterable(map(folder.glob, LEFT)):
+    for part in [path for pattern in LEFT for path in inside.matches(folder, pattern)]:
         part.unlink()
     starts = [*(known["starts"] if known else ()), dict(environment or {})]
     write_json(folder / "env.json", {"fingerprint": wanted, "sha256": digest(wanted), "starts": starts})
 
 
 def clear(folder: Path) -> None:
-    """Remove the files that a run wrote into its folder, and the directories that are empty then. No others."""
+    """Remove the files that a run wrote into its folder, and the directories that are empty then. No others: a link is
+    removed as a link, and no link is followed."""
     for pattern in WRITTEN:
-        for path in sorted(folder.glob(pattern), reverse=True):
+        for path in list(inside.matches(folder, pattern)):
             if path.is_symlink() or not path.is_dir():
                 path.unlink()
     for top in ("figures", "maps", "wandb", "page"):
-        for path in sorted([folder / top, *(folder / top).glob("**/")], reverse=True):
-            if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
-                path.rmdir()
+        inside.prune(folder, top)
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
     """What `env.json` says; None without one."""
-    path = folder / "env.json"
-    if not path.exists():
-        return None
+    path, remedy = folder / "env.json", "choose another folder"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read ({error}); choose another folder") from error
-    if not isinstance(record, dict) or not {"fingerprint", "starts"} <= record.keys():
-        raise ValueError(f"{path} is not that of a run; choose another folder")
-    return record
+        data = inside.read(folder, "env.json", limit=MOST)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    found = json_document(data, path, remedy)
+    check(EnvFields, found, path, remedy)
+    return dict(found)

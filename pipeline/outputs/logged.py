@@ -1,13 +1,12 @@
 """What W&B is told of one explainer of a run: figures by plain names, and the resolved configuration."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from metrics import text
+from pipeline.outputs import documents, inside
+from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs.summary import METRICS, PROFILES
 
 PLAIN = "corrected"
@@ -52,11 +51,8 @@ def _prefix(profile: str) -> str:
 
 def config(run_dir: Path, explainer: str) -> dict[str, Any]:
     """The resolved configuration of the run, and this explainer's own parameters."""
-    path = run_dir / "config.yaml"
-    resolved = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path = run_dir / "env.json"
-    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    fingerprint = record.get("fingerprint", {})
-    parameters = fingerprint.get("explainers", {})
+    resolved = documents.config(run_dir) if inside.has(run_dir, "config.yaml") else {}
+    record = fingerprints.record(run_dir) if inside.has(run_dir, "env.json") else {}
+    parameters = record.get("fingerprint", {}).get("explainers", {})
     own = parameters.get(explainer) if isinstance(parameters, dict) else None
     return {"explainer": explainer, "parameters": own, "fingerprint": record.get("sha256"), "config": resolved}

@@ -1,5 +1,6 @@
 """One picture of one sample: image with mask outlines, caption, and a map per explainer and word. Layout only."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from metrics.base import Box
+from pipeline.outputs.fingerprint import write_atomic
 from pipeline.outputs.typeset import BOLD, PLAIN, Placed, Segment, drawable, typeset
 
 COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442", "#999999")
@@ -96,7 +98,9 @@ def draw_panel(path: Path, panel: Panel) -> None:
             place = axes(width - 0.72, below, 0.13, down * (CELL * ratio + GAP) - GAP)
             bar = figure.colorbar(drawn, cax=place, ticks=[0, 64, 128, 192, 255])
             bar.ax.tick_params(labelsize=8, length=2)
-    FigureCanvasAgg(figure).print_png(path)
+    png = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png)
+    write_atomic(path, png.getvalue())
 
 
 def _map(cell: Axes, column: Column, name: str, box: Box, size: tuple[int, int]) -> AxesImage:

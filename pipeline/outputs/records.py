@@ -5,7 +5,6 @@ A line ends in its own checksum, so that a row counts only if it was written to 
 
 import json
 import math
-import mmap
 import os
 import weakref
 import zlib
@@ -18,9 +17,15 @@ from typing import Any, NamedTuple
 from datamodules.printable import escaped
 from metrics.base import Sum
 from metrics.entries import Entries
+from pipeline.outputs import inside
+from pipeline.outputs.inside import Damaged
+from pipeline.outputs.schema import row as schema
 
 SCHEMA = 2
 """Version of a row's fields. Rows of schema 1, without `failed` and `phrases`, are read and brought up to date."""
+LONGEST = 1 << 24
+"""Bytes that a line may have."""
+FILES = "rows.*.jsonl"
 _TAIL = len(b'"crc32":"01234567"}')
 
 
@@ -50,6 +55,8 @@ class Spoken(NamedTuple):
 @dataclass(frozen=True)
 class Row:
     """One sample, scored; or quarantined, then `error` says why and everything else may be absent.
+
+    `schema/row.py` says what a file may hold in each field.
 
     answer: ids, pieces, text, ended, and end, which rows of earlier versions lack. captions: metric -> sum.
     explainers: name -> profile -> entries.
@@ -113,19 +120,26 @@ class Rows(Mapping[str, Row]):
         self.dropped = 0
 
     def add(self, path: Path) -> None:
-        """Find the rows of one more file. Raises ValueError for the schema of another version."""
-        start = 0
-        with path.open("rb") as lines:
+        """Find the rows of one more file. Raises ValueError, naming file and line, for the schema of another version
+        and for fields that no run writes; Damaged for what is no regular file or has a line without end."""
+        start = number = 0
+        if path.is_symlink():
+            raise Damaged(f"{path} is a link; rows are read from files alone: put the file there, or delete the link")
+        with inside.opened(path.parent, path.name) as lines:
             file = os.dup(lines.fileno())
             weakref.finalize(self, os.close, file)
-            for line in lines:
+            while line := lines.readline(LONGEST + 1):
+                number += 1
+                if len(line) > LONGEST:
+                    raise Damaged(f"{path}:{number}: a line of more than {LONGEST:,} bytes; delete it")
                 try:
                     fields = check(line)
                 except Torn:
                     self.dropped += 1
-                except ValueError as error:
-                    raise ValueError(f"{path}: {error}") from error
+                except (ValueError, RecursionError) as error:
+                    raise Damaged(f"{path}:{number}: {error}") from error
                 else:
+                    schema.row(fields, f"{path}:{number}")
                     found = Head(fields["index"], fields["error"], tuple(fields["failed"]), file, start, len(line))
                     known = self.heads.get(fields["key"])
                     if known is None or found.lacking < known.lacking:
@@ -170,10 +184,12 @@ def check(line: bytes) -> dict[str, Any]:
     if tail != b'"crc32":"%08x"}' % zlib.crc32(body):
         raise Torn("the checksum is wrong")
     fields = json.loads(line)
+    if not isinstance(fields, dict):
+        raise ValueError("the line is no row")
     if fields.get("schema") not in (1, SCHEMA):
         raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schemas 1 and {SCHEMA}")
     del fields["crc32"]
-    return {"failed": {}, "phrases": (), **fields, "schema": SCHEMA}
+    return {"failed": {}, "phrases": [], **fields, "schema": SCHEMA}
 
 
 def decode(line: bytes) -> Row:
@@ -192,23 +208,25 @@ def decode(line: bytes) -> Row:
 def read_rows(folder: Path) -> Rows:
     """All complete rows of a run folder, files in order of name."""
     rows = Rows()
-    for path in sorted(folder.glob("rows.*.jsonl")):
-        rows.add(path)
+    for name in inside.names(folder, FILES):
+        rows.add(folder / name)
     return rows
 
 
 class RowWriter:
-    """Appends rows to one file. A torn last line, left by a killed process, is cut off first."""
+    """Appends rows to one file, never through a link. A torn last line, left by a killed process, is cut off first."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        if size := os.fstat(self._file).st_size:
-            with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as written:
-                whole = written.rfind(b"\n") + 1
-            if whole < size:
-                os.ftruncate(self._file, whole)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        size = os.fstat(self._file).st_size
+        end = os.pread(self._file, LONGEST, max(0, size - LONGEST))
+        if end and not end.endswith(b"\n"):
+            torn = len(end) - (end.rfind(b"\n") + 1)
+            if torn == LONGEST:
+                raise Damaged(f"{path}: its last line has no end; delete the file")
+            os.ftruncate(self._file, size - torn)
 
     def write(self, row: Row) -> None:
         """Append `row`; when this returns, the row survives the death of the process. OSError names the file."""

@@ -3,7 +3,8 @@
     python -m pipeline.outputs.tracker RUN_DIR [--project P] [--entity E] [--group G] [--online]
 
 Plain names are the corrected profile, `reference/...` the other; values in [0, 1]. Ids are kept in `wandb.json`, so
-publishing again goes on in the same runs.
+publishing again goes on in the same runs. Exit status 0: published, or kept to be sent; 1: W&B, the network or the disk
+refused, in one line; 2: the command is wrong, or the folder is not that of a finished run or is damaged.
 """
 
 if __name__ == "__main__":  # before anything else is imported
@@ -17,25 +18,26 @@ if __name__ == "__main__":  # before anything else is imported
     sys.exit(command(["publish", *sys.argv[1:]]))
 
 import hashlib
-import json
+import os
 import secrets
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
+from datamodules.pictures import decode_image
 from datamodules.printable import printable
 from pipeline import command_parsers, typed
-from pipeline.outputs import service
+from pipeline.outputs import documents, inside, kept, service
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
+from pipeline.outputs.inside import Damaged
 from pipeline.outputs.logged import TABLE, config, figures
 from pipeline.outputs.records import Row, read_rows
 
 Mode = Literal["offline", "online", "disabled"]
+REPLACED = {"latest-run", "debug.log", "debug-internal.log"}
+"""Links that W&B makes anew without following those that are there."""
 
 
 def publish(
@@ -54,21 +56,52 @@ def publish(
         return None
     left: list[str] = []
     try:
-        with service.environment(run_dir):
-            summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
-            left.extend(summary["explainers"])
-            pictured = list(_pictured(run_dir))
-            while left:
-                _publish_one(run_dir, left[0], summary, pictured, project, entity, mode, group, tags)
-                del left[0]
+        _publish(left, run_dir, project, entity, mode, group, tags)
     except Exception as error:  # a view must never change a run
         return unpublished(left, run_dir, error)
     return None
 
 
+def _publish(
+    left: list[str],
+    run_dir: Path,
+    project: str,
+    entity: str | None,
+    mode: Mode,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+) -> None:
+    """Publish every explainer. `left` holds those that are not published yet. Raises Damaged, and what W&B raises."""
+    try:
+        summary = documents.summary(run_dir)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Damaged(f"{run_dir}: no finished run lies there (it has no summary.json)") from error
+    left.extend(summary["explainers"])
+    _room(run_dir)
+    with service.environment(run_dir):
+        pictured = list(_pictured(run_dir))
+        while left:
+            _publish_one(run_dir, left[0], summary, pictured, project, entity, mode, group, tags)
+            del left[0]
+
+
+def _room(run_dir: Path) -> None:
+    """Raise Damaged where W&B, which follows links, would write out of the run folder or be told where to send."""
+    inside.resolved(run_dir, "wandb")
+    for place, folders, files in os.walk(run_dir / "wandb"):
+        for name in {*folders, *files} - REPLACED:
+            inside.resolved(run_dir, *Path(place).relative_to(run_dir).parts, name)
+    if Path.cwd().resolve().is_relative_to(run_dir.resolve()):
+        for name in ("wandb", ".wandb"):
+            if inside.has(Path.cwd(), name, "settings"):
+                raise Damaged(f"{Path.cwd() / name / 'settings'} would tell W&B where to send; call it from elsewhere")
+
+
 def identity(run_dir: Path, explainer: str, group: str | None = None, tags: Sequence[str] = ()) -> dict[str, Any]:
-    """Arguments of `WandbLogger` or `wandb.init` that name the W&B run of one explainer; asked again, the same."""
-    state = _state(run_dir)
+    """Arguments of `WandbLogger` or `wandb.init` that name the W&B run of one explainer; asked again, the same. Raises
+    Damaged where `wandb.json` or the folder `wandb` is not what a run leaves."""
+    _room(run_dir)
+    state = documents.board(run_dir)
     state["group"] = group or state.get("group") or run_dir.resolve().name
     state["tags"] = sorted({*state.get("tags", ()), *tags})
     run = state.setdefault("runs", {}).setdefault(explainer, {})
@@ -81,18 +114,18 @@ def identity(run_dir: Path, explainer: str, group: str | None = None, tags: Sequ
 
 def supersede(run_dir: Path, id: str) -> None:
     """Remove what earlier starts left offline of a W&B run that begins anew: offline none can be resumed, and the new
-    one is shown every row again."""
+    one is shown every row again. A link is removed as a link."""
     for path in _offline(run_dir, id):
-        shutil.rmtree(path)
+        inside.remove(run_dir, "wandb", path.name)
 
 
 def finish_single(run: Any, run_dir: Path, explainer: str, mode: Mode = "offline") -> str | None:
     """Give a W&B run that is already open (`WandbLogger.experiment`) its final figures and pictures, and close it."""
     try:
         with service.environment(run_dir):
-            summary = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
+            summary = documents.summary(run_dir)
             run.config.update(config(run_dir, explainer), allow_val_change=True)
-            _log(run, explainer, summary, list(_pictured(run_dir)))
+            _log(run, run_dir, explainer, summary, list(_pictured(run_dir)))
             run.finish()
             _done(run_dir, explainer, f"{mode} {run.entity or None}/{run.project}")
     except Exception as error:  # a view must never change a run
@@ -114,7 +147,7 @@ def _publish_one(
     import wandb
 
     called = identity(run_dir, explainer, group, tags)
-    published = _state(run_dir)["runs"][explainer].get(f"{mode} {entity}/{project}") == _digest(run_dir)
+    published = documents.board(run_dir)["runs"][explainer].get(f"{mode} {entity}/{project}") == _digest(run_dir)
     if published and (mode == "online" or _offline(run_dir, called["id"])):
         return
     if mode == "offline":
@@ -131,28 +164,45 @@ def _publish_one(
         **called,
     )
     try:
-        _log(run, explainer, summary, pictured)
+        _log(run, run_dir, explainer, summary, pictured)
     finally:
         run.finish()
     _done(run_dir, explainer, f"{mode} {entity}/{project}")
 
 
-def _log(run: Any, explainer: str, summary: Mapping[str, Any], pictured: Sequence[tuple[Row, Path]]) -> None:
-    """Figures, and a table of the samples that have pictures."""
+def _log(
+    run: Any, run_dir: Path, explainer: str, summary: Mapping[str, Any], pictured: Sequence[tuple[Row, Path]]
+) -> None:
+    """Figures, and a table of the samples that have pictures; of a damaged sample it says why there are none."""
     import wandb
 
     table = wandb.Table(columns=["index", "key", "caption", "image", "masks", "maps"])
     for row, folder in pictured:
-        words = shown(row)
-        with np.load(folder / "maps.npz", allow_pickle=False) as maps:
-            drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
-        titles = printable(" | ".join(word.word.text.strip() for word in words))
         said = printable(row.answer["text"]) if row.answer else ""
-        image, masks = (wandb.Image(str(folder / name)) for name in ("image.jpg", "masks.png"))
-        table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
+        try:
+            words, tokens = shown(row), len(row.answer["ids"]) if row.answer else 0
+            maps = kept.maps_of(folder, run_dir, tokens)
+            drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
+            image, masks = (wandb.Image(_picture(folder, name, run_dir)) for name in ("image.jpg", "masks.png"))
+        except Damaged as error:
+            table.add_data(row.index, row.key, f"{said} ({error})", None, None, None)
+        else:
+            titles = printable(" | ".join(word.word.text.strip() for word in words))
+            table.add_data(row.index, row.key, said, image, masks, drawn and wandb.Image(drawn, caption=titles))
     final = figures(summary, explainer)
     run.log({**final, TABLE: table} if table.data else final)
     run.summary.update(final)
+
+
+def _picture(folder: Path, name: str, run_dir: Path) -> str:
+    """Where a picture of a sample lies that can be unpacked. Raises Damaged."""
+    suffix, _, pixels = kept.PICTURES[name]
+    data = kept.picture(folder, name, run_dir)
+    try:
+        decode_image(data, suffix, max_pixels=pixels)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise Damaged(f"{folder / name} is damaged: {printable(str(error))}") from error
+    return str(inside.resolved(run_dir, *folder.relative_to(run_dir).parts, name))
 
 
 def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
@@ -160,22 +210,17 @@ def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
     rows = read_rows(run_dir)
     for key, head in sorted(rows.heads.items(), key=lambda item: item[1].index):
         folder = run_dir / "figures" / str(head.index)
-        if all((folder / name).exists() for name in ("image.jpg", "masks.png", "maps.npz")):
+        if all(inside.has(folder, name) for name in ("image.jpg", "masks.png", "maps.npz")):
             yield rows[key], folder
 
 
 def _offline(run_dir: Path, id: str) -> list[Path]:
     """The folders of one W&B run that wait to be synced."""
-    return sorted((run_dir / "wandb").glob(f"offline-run-*-{id}"))
-
-
-def _state(run_dir: Path) -> dict[str, Any]:
-    path = run_dir / "wandb.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    return [run_dir / "wandb" / name for name in inside.names(run_dir / "wandb", f"offline-run-*-{id}")]
 
 
 def _done(run_dir: Path, explainer: str, where: str) -> None:
-    state = _state(run_dir)
+    state = documents.board(run_dir)
     run = state.setdefault("runs", {}).setdefault(explainer, {})
     if where.startswith("offline"):  # the folder took the place of one for another project
         for name in [name for name in run if name.startswith("offline")]:
@@ -185,7 +230,7 @@ def _done(run_dir: Path, explainer: str, where: str) -> None:
 
 
 def _digest(run_dir: Path) -> str:
-    return hashlib.sha256((run_dir / "summary.json").read_bytes()).hexdigest()
+    return hashlib.sha256(inside.read(run_dir, "summary.json", limit=documents.LONG)).hexdigest()
 
 
 def unpublished(explainers: Sequence[str], run_dir: Path, error: Exception) -> str:
@@ -199,14 +244,16 @@ def unpublished(explainers: Sequence[str], run_dir: Path, error: Exception) -> s
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_parsers.publish()
     given = parser.parse_args(arguments)
-    if not (given.run_dir / "summary.json").is_file():
-        print(printable(f"{parser.prog}: error: {given.run_dir}: no finished run lies there"), file=sys.stderr)
-        return 2
     mode: Mode = "online" if given.online else "offline"
-    failed = publish(given.run_dir, given.project, given.entity, mode, given.group)
-    if failed:
-        print(printable(failed), file=sys.stderr)
+    left: list[str] = []
+    try:
+        _publish(left, given.run_dir, given.project, given.entity, mode, given.group)
+    except Damaged as error:
+        print(printable(f"{parser.prog}: error: {error}"), file=sys.stderr)
+        return 2
+    except Exception as error:  # whatever W&B, the network or the disk has to say
+        print(printable(unpublished(left, given.run_dir, error)), file=sys.stderr)
         return 1
-    kept = given.run_dir / "wandb"
-    print("published" if given.online else printable(f"kept in {kept}; to send it: wandb sync {kept}/offline-run-*"))
+    lies = given.run_dir / "wandb"
+    print("published" if given.online else printable(f"kept in {lies}; to send it: wandb sync {lies}/offline-run-*"))
     return 0

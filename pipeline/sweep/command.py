@@ -25,6 +25,7 @@ from datamodules.faults import MachineError
 from datamodules.printable import printable
 from pipeline import arguments, argv, cli, command_parsers
 from pipeline.arguments import UsageError
+from pipeline.outputs import inside
 from pipeline.outputs.fingerprint import differences, digest
 from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
 from pipeline.stop import Stop, Stopped
@@ -66,6 +67,7 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
     with locked(folder) as lock, Stop(tell=lambda line: said(line, 0)) as stop:
         try:
             record = Record.open(folder, identity)
+            check_trials(sweep, record)
             job = check(sweep, record, options, asked.seed)
             check_values(asked.sweep, sweep, record, options, asked.seed)
             inside = runner.fits_inside(sweep, job)
@@ -86,9 +88,22 @@ def page(record: Record) -> None:
     whole = [record.run_dir(trial.number) for trial in record.trials if trial.status == "complete"]
     try:
         if whole:
-            print(f"page: {make(whole, record.folder / 'page')}")
+            print(f"page: {make(whole, inside.resolved(record.folder, 'page'))}")
     except (ValueError, OSError) as error:
         said(f"no page: {error}", 0)
+
+
+def check_trials(sweep: search.Sweep, record: Record) -> None:
+    """UsageError where a trial on record has values that the sweep cannot give: they become options of a run."""
+    for trial in record.trials:
+        for name in sorted({*trial.values} ^ {*sweep.parameters}):
+            raise UsageError(f"{record.folder / 'sweep.json'}: trials.{trial.number}.values.{name}: not as in the yaml")
+        for name, value in trial.values.items():
+            if not sweep.parameters[name].admits(value):
+                raise UsageError(
+                    f"{record.folder / 'sweep.json'}: trials.{trial.number}.values.{name}: no value of that parameter; "
+                    "choose another --out"
+                )
 
 
 def check(sweep: search.Sweep, record: Record, options: Sequence[str], seed: int) -> cli.Job:

@@ -41,6 +41,15 @@ class Parameter:
     values: Sequence[Any] | None = None
     categories: bool = False
 
+    def admits(self, value: Any) -> bool:
+        """Return whether a trial may have `value`: one of the categories, else a number between the ends of the
+        distribution, whole where that is."""
+        if self.categories:
+            return any(type(one) is type(value) and one == value for one in self.values or ())
+        ends = self.at(0), self.at(1)
+        plain = type(value) in (int, float) and (type(value) is int or type(ends[0]) is float)
+        return plain and math.isfinite(value) and bool(ends[0] <= value <= ends[1])
+
 
 def parameter(name: str, content: Any) -> Parameter:
     """One parameter from W&B's keys. Raises ValueError beginning with its name."""

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.arguments import UsageError
+from pipeline.outputs import documents, inside
 from pipeline.outputs.fingerprint import canonical, differences, write_json
+from pipeline.outputs.inside import Damaged
+from pipeline.outputs.schema.files import SweepFields
+from pipeline.outputs.schema.values import check, json_document
+
+MOST = 1 << 26
+"""Bytes that `sweep.json` may have."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +42,23 @@ class Record:
     @classmethod
     def open(cls, folder: Path, identity: Mapping[str, Any]) -> "Record":
         """What an earlier start left in `folder`. UsageError where that is another sweep, naming what differs."""
-        path = folder / "sweep.json"
+        path, remedy = folder / "sweep.json", "choose another --out"
         wanted = json.loads(canonical(identity))
-        if not path.exists():
-            if (folder / "env.json").exists():
+        if not inside.has(folder, "sweep.json"):
+            if inside.has(folder, "env.json"):
                 raise UsageError(f"{folder} holds a run, not a sweep; choose another --out")
             return cls(folder, wanted)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            trials = [Trial(**trial) for trial in found["trials"]]
-            changed = differences(found["sweep"], wanted)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} is not that of a sweep ({error}); choose another --out") from error
-        if changed:
+            found = json_document(inside.read(folder, "sweep.json", limit=MOST), path, remedy)
+            check(SweepFields, found, path, remedy)
+        except Damaged as error:
+            raise UsageError(error) from error
+        trials = [Trial(**trial) for trial in found["trials"]]
+        if changed := differences(found["sweep"], wanted):
             raise UsageError(f"{folder} holds another sweep ({'; '.join(changed)}); choose another --out")
+        for number, trial in enumerate(trials):
+            if trial.number != number:
+                raise UsageError(f"{path}: trials.{number}.number: {trial.number}, not {number}; {remedy}")
         return cls(folder, wanted, trials)
 
     def begin(self, values: Mapping[str, Any]) -> Trial:
@@ -63,17 +73,28 @@ class Record:
         return changed
 
     def run_dir(self, number: int) -> Path:
-        """The run folder of a trial."""
+        """The run folder of a trial. UsageError where a link there leads out of the sweep's folder."""
+        self._stays("trials", str(number))
         return self.folder / "trials" / str(number)
 
     def log(self, number: int) -> Path:
-        """What a trial said."""
+        """The file of what a trial said. UsageError where a link there leads out of the sweep's folder."""
+        self._stays("logs", f"{number}.txt")
         return self.folder / "logs" / f"{number}.txt"
 
+    def _stays(self, *parts: str) -> None:
+        try:
+            inside.resolved(self.folder, *parts)
+        except Damaged as error:
+            raise UsageError(f"--out: {error}") from error
+
     def summary(self, number: int) -> dict[str, Any] | None:
-        """The summary of a trial's run; None before there is one."""
-        path = self.run_dir(number) / "summary.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        """The summary of a trial's run; None before there is one. UsageError where it is damaged."""
+        folder = self.run_dir(number)
+        try:
+            return documents.summary(folder) if inside.has(folder, "summary.json") else None
+        except Damaged as error:
+            raise UsageError(f"trial {number}: {error}") from error
 
 
 @contextmanager
@@ -81,7 +102,7 @@ def locked(folder: Path) -> Iterator[int]:
     """`folder` for one sweep alone: a descriptor that its trials keep open too. UsageError where another has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise UsageError(f"--out: {error.filename}: {error.strerror}") from error
     try:

@@ -17,8 +17,9 @@ from rich.text import Text
 from datamodules.printable import printable
 from pipeline.arguments import plain
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import logged
+from pipeline.outputs import inside, logged
 from pipeline.outputs.fingerprint import write_atomic
+from pipeline.outputs.records import FILES
 from pipeline.outputs.report.read import brief
 from pipeline.outputs.summary import METRICS
 from pipeline.outputs.table import ABSENT, COLUMNS, WIDTH
@@ -34,17 +35,17 @@ class Rows:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
-        self._read: dict[Path, int] = {}
+        self._read: dict[str, int] = {}
 
     def look(self) -> str:
         """How many by now, of how many once the run has said it."""
-        for path in self.folder.glob("rows.*.jsonl"):
-            with path.open("rb") as lines:
-                lines.seek(self._read.get(path, 0))
+        for name in inside.names(self.folder, FILES):
+            with inside.opened(self.folder, name) as lines:
+                lines.seek(self._read.get(name, 0))
                 while part := lines.read(1 << 20):
                     self.count += part.count(b"\n")
-                self._read[path] = lines.tell()
-        if not (self.folder / "env.json").exists():
+                self._read[name] = lines.tell()
+        if not inside.has(self.folder, "env.json"):
             return "starting"
         total = (fingerprints.record(self.folder)["starts"] or [{}])[-1].get("samples")
         return f"{self.count:,}{f' of {total:,}' if total else ''} samples"

@@ -1,5 +1,6 @@
 """What a run keeps of a sample comes back as it was, and a damaged part is named."""
 
+import io
 import json
 from pathlib import Path
 
@@ -50,14 +51,14 @@ def test_a_sample_comes_back_as_it_was(tmp_path: Path) -> None:
     assert all(
         np.array_equal(back.maps[name], maps) and back.maps[name].dtype == np.uint8 for name, maps in MAPS.items()
     )
-    red = np.asarray(Image.open(back.image).convert("RGB")).astype(int)
+    red = np.asarray(Image.open(io.BytesIO(back.image)).convert("RGB")).astype(int)
     assert np.abs(red - (255, 0, 0)).max() <= 3
 
 
 def test_a_large_image_is_kept_smaller_and_without_masks_there_are_none(tmp_path: Path) -> None:
     kept.keep(tmp_path, sample((2000, 1000)), MAPS, BOX)
     back = kept.load(tmp_path)
-    assert Image.open(back.image).size == (768, 384)
+    assert Image.open(io.BytesIO(back.image)).size == (768, 384)
     assert (back.size, back.masks) == ((1000, 2000), {})
 
 

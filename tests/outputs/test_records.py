@@ -201,7 +201,7 @@ def test_rows_stay_on_disk_until_they_are_asked_for_and_files_are_let_go(
 
 def test_an_unknown_schema_is_an_error_that_names_the_file(tmp_path: Path):
     (tmp_path / "rows.0.jsonl").write_bytes(encode(replace(ROW, schema=99)))
-    with pytest.raises(ValueError, match=r"rows\.0\.jsonl: row of schema 99; this version reads schemas 1 and 2"):
+    with pytest.raises(ValueError, match=r"rows\.0\.jsonl:1: row of schema 99; this version reads schemas 1 and 2"):
         read_rows(tmp_path)
 
 

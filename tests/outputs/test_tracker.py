@@ -118,8 +118,14 @@ def test_maps_that_hold_objects_are_not_unpickled(run_dir: Path, tmp_path: Path)
             return Path.touch, (tmp_path / "canary",)
 
     np.savez(run_dir / "figures" / "1" / "maps.npz", cam=np.array([Payload()], dtype=object))
-    assert "Object arrays cannot be loaded" in (tracker.publish(run_dir) or "")
+    only(run_dir, "cam")
+    assert tracker.publish(run_dir) is None
     assert not (tmp_path / "canary").exists()
+    (table,) = (run_dir / "wandb" / "data").glob("**/*.table.json")
+    damaged, sound = json.loads(table.read_text())["data"]
+    assert "holds object" in damaged[2]
+    assert damaged[3:] == [None] * 3
+    assert all(sound[3:])
 
 
 def test_an_unfinished_run_is_a_reason_and_disabled_does_nothing(run_dir: Path):
@@ -137,8 +143,8 @@ def test_the_command_publishes_later_in_the_folder_name_as_group(run_dir: Path, 
     assert tracker.main([str(run_dir / "nowhere")]) == 2
     assert "nowhere: no finished run lies there" in capsys.readouterr().err
     (run_dir / "summary.json").write_text("{")
-    assert tracker.main([str(run_dir)]) == 1
-    assert "not published" in capsys.readouterr().err
+    assert tracker.main([str(run_dir)]) == 2
+    assert "summary.json cannot be read" in capsys.readouterr().err
 
 
 def test_the_run_of_a_logger_gets_final_figures_and_is_not_doubled(run_dir: Path):

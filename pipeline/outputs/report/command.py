@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datamodules.printable import printable
+from pipeline.outputs import inside
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,10 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     from pipeline.outputs.report.page import make, ours
 
-    folders = [folder for folder in given.run_dir if not ours(folder)] or given.run_dir
-    above = folders[0] if len(folders) == 1 else Path(os.path.commonpath([folder.absolute() for folder in folders]))
     try:
-        index = make(folders, given.out or above / "page")
+        folders = [folder for folder in given.run_dir if not ours(folder)] or given.run_dir
+        above = folders[0] if len(folders) == 1 else Path(os.path.commonpath([folder.absolute() for folder in folders]))
+        index = make(folders, given.out or inside.resolved(above, "page"))
     except (ValueError, OSError) as error:
         print(printable(f"{parser.prog}: error: {error}"), file=sys.stderr)
         return 2

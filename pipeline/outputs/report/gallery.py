@@ -6,13 +6,14 @@ A page opened from disk may fetch nothing, but it may add a script: each file ha
 """
 
 import base64
+import io
 import json
 import math
 import os
-import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from jaxtyping import Bool, UInt8
 from matplotlib import colormaps
 from PIL import Image
 
+from datamodules.printable import describe
 from metrics.base import Box
 from metrics.entries import Entries
 from metrics.pixels import Maps, below, decode
@@ -35,6 +37,10 @@ from pipeline.outputs.report.read import Run, ordered
 from pipeline.outputs.report.style import short
 
 THUMB = 96
+LARGE = 1 << 25
+"""Pixels of all masks of a sample that is prepared alone."""
+WORK = 1 << 32
+"""Pixels that the maps of a sample's objects may have at the size of the image, all explainers and tokens together."""
 SAID = 100
 """So many characters of a caption stand in the list."""
 
@@ -50,8 +56,25 @@ class Unit(NamedTuple):
     category: str | None
 
 
-def write(folder: Path, name: str, run: Run) -> int:
-    """Write the files of one run into `folder`, under `name`; how many samples the gallery can show comes back."""
+class Shown(NamedTuple):
+    """samples: how many the gallery shows. damaged: key -> why one is not shown, of samples that the run kept."""
+
+    samples: int
+    damaged: dict[str, str]
+
+
+class Prepared(NamedTuple):
+    """What is written of one sample: two JPEG files, what its script says, its line in the index, its text."""
+
+    image: bytes
+    thumb: bytes
+    detail: dict[str, Any]
+    brief: Brief
+    text: str
+
+
+def write(folder: Path, name: str, run: Run) -> Shown:
+    """Write the files of one run into `folder`, under `name`. A sample that is damaged costs itself alone."""
     places = {key: run.folder / "figures" / str(run.rows.heads[key].index) for key in run.keys}
     shown = [key for key in run.keys if run.rows.heads[key].error is None and kept.whole(places[key])]
     target, explainers = folder / name, ordered(run)
@@ -59,16 +82,32 @@ def write(folder: Path, name: str, run: Run) -> int:
 
     reading = Lock()  # Python 3.11 may fail where two threads parse at once, as numpy does to read an array
 
-    def one(key: str) -> tuple[Brief, str]:
+    large = Lock()  # samples whose masks take much memory come one after the other
+
+    def prepared(row: Row) -> Prepared:
         with reading:
-            row, sample = run.rows[key], kept.load(places[key])
-        shutil.copyfile(sample.image, target / f"{row.index}.jpg")
-        _thumb(sample.image, target / f"{row.index}.thumb.jpg")
-        _put(target / f"{row.index}.js", f"{name}/{row.index}", detail(row, sample, explainers))
-        return brief(row, explainers), f"{_text(row)} {sample.name}"
+            sample = kept.load(places[row.key], run.folder, len(row.answer["ids"]) if row.answer else 0)
+        pixels = sample.size[0] * sample.size[1] * len(sample.masks)
+        with large if pixels > LARGE else nullcontext():
+            told = detail(row, sample, explainers)
+        return Prepared(sample.image, _thumb(sample.image), told, brief(row, explainers), f"{_text(row)} {sample.name}")
+
+    def one(key: str) -> tuple[Brief, str] | str:
+        with reading:
+            row = run.rows[key]
+        try:
+            made = prepared(row)
+        except Exception as error:  # a stranger's bytes can raise anything
+            return describe(error)
+        (target / f"{row.index}.jpg").write_bytes(made.image)
+        (target / f"{row.index}.thumb.jpg").write_bytes(made.thumb)
+        _put(target / f"{row.index}.js", f"{name}/{row.index}", made.detail)
+        return made.brief, made.text
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of it is done outside the interpreter's lock
-        done = list(pool.map(one, shown))
+        found = dict(zip(shown, pool.map(one, shown), strict=True))
+    damaged = {key: of for key, of in found.items() if isinstance(of, str)}
+    done = [of for of in found.values() if not isinstance(of, str)]
     briefs, texts = [brief for brief, _ in done], [text for _, text in done]
     categories = sorted({category for *_, objects in briefs for category, *_ in objects})
     numbers = {category: number for number, category in enumerate(categories)}
@@ -79,7 +118,7 @@ def write(folder: Path, name: str, run: Run) -> int:
     index = {"explainers": explainers, "has": known, "categories": categories}
     _put(target / "index.js", f"{name}/index", index | {"samples": briefs, "colours": colours()})
     _put(target / "texts.js", f"{name}/texts", texts)
-    return len(shown)
+    return Shown(len(done), damaged)
 
 
 def brief(row: Row, explainers: Sequence[str]) -> Brief:
@@ -108,9 +147,13 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
     masks = {name: mask for name, rle in sample.masks.items() if (mask := decode(rle)).any()}
     scored = [_entries(row, name) for name in explainers]
     wholes = [{share.first: share.share for share in (*of.functions, *of.punctuation)} for of in scored]
+    found = _units(row, scored[0] if scored else Entries())
+    tokens = sum(len(unit.tokens) for unit in found if unit.category in masks)
+    if tokens * len(explainers) * sample.size[0] * sample.size[1] > WORK:
+        raise ValueError(f"{tokens} tokens of objects on an image of that size are too many to be shown")
     words: list[list[Any]] = []
     units: list[list[Any]] = []
-    for number, unit in enumerate(_units(row, scored[0] if scored else Entries())):
+    for number, unit in enumerate(found):
         for word in spoken[unit.words.start : unit.words.stop]:
             kind = word.label if unit.category is None else "object" if unit.category in masks else "absent"
             text = "".join(pieces[token] for token in word.tokens)
@@ -151,13 +194,16 @@ def _units(row: Row, entries: Entries) -> list[Unit]:
     named = {entry.first: entry.category for entry in entries.objects}
     named |= {entry.first: entry.category for entry in entries.absent}
     units: list[Unit] = []
-    words = row.spoken
+    words, phrases = row.spoken, dict(row.phrases)
     for at, word in enumerate(words):
         if units and at < units[-1].words.stop:
             continue
         category = named.get(at)
-        spoken = word if category is None else phrase(words, at, category, dict(row.phrases).get(at))
-        count = 1 if category is None else sum(one.first_token in spoken.tokens for one in words)
+        length = phrases.get(at)
+        spoken = word if category is None else phrase(words, at, category, length)
+        tokens = set(spoken.tokens)
+        near = words[at : at + (length or len((category or "").split()) or 1)]
+        count = 1 if category is None else sum(one.first_token in tokens for one in near)
         units.append(Unit(range(at, at + count), spoken.tokens, category))
     return units
 
@@ -193,12 +239,15 @@ def _entries(row: Row, explainer: str) -> Entries:
     return row.explainers.get(explainer, {}).get(PROFILE, Entries())
 
 
-def _thumb(source: Path, target: Path) -> None:
-    with Image.open(source, formats=["JPEG"]) as image:
+def _thumb(source: bytes) -> bytes:
+    """A small JPEG of a JPEG; the whole file is read, so that a damaged one raises."""
+    with Image.open(io.BytesIO(source), formats=["JPEG"]) as image:
         image.draft("RGB", (2 * THUMB, 2 * THUMB))
         small = image.convert("RGB")
     small.thumbnail((THUMB, THUMB))
-    small.save(target, quality=80)
+    target = io.BytesIO()
+    small.save(target, "JPEG", quality=80)
+    return target.getvalue()
 
 
 def _packed(maps: UInt8[np.ndarray, "answer rows cols"]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import pipeline
-from pipeline.outputs import table
+from pipeline.outputs import inside, table
 from pipeline.outputs.report import breakdowns, compare, gallery, grids, plots, read, tables
 from pipeline.outputs.report.style import Plot
 from pipeline.outputs.report.verdict import verdict
@@ -19,6 +19,8 @@ from pipeline.outputs.summary import PROFILES
 GENERATOR = "seewhy"
 MOST = 200
 """So many quarantined samples are listed."""
+HEAD = 1 << 16
+"""Bytes of a page among which its first lines are."""
 OPEN = 3
 """Of more runs than this what was run is folded up."""
 
@@ -42,8 +44,7 @@ def make(folders: Sequence[Path], out: Path) -> Path:
     if out.exists() and not (ours(out) or (out.is_dir() and not any(out.iterdir()))):
         raise ValueError(f"--out: {out} is not a page of ours; choose a folder that does not exist yet")
     part = out.with_name(f".{out.name}.part")
-    if part.exists():
-        shutil.rmtree(part)
+    inside.remove(out.parent, part.name)
     part.mkdir(parents=True)
     try:
         _write(part, runs)
@@ -57,15 +58,18 @@ def make(folders: Sequence[Path], out: Path) -> Path:
 
 def ours(folder: Path) -> bool:
     """Whether that is a page which this module made."""
-    index = folder / "index.html"
-    return index.is_file() and f'<meta name="generator" content="{GENERATOR} ' in index.read_text("utf-8", "replace")
+    if not inside.is_file(folder, "index.html"):
+        return False
+    with inside.opened(folder, "index.html") as index:
+        return f'<meta name="generator" content="{GENERATOR} '.encode() in index.read(HEAD)
 
 
 def _write(folder: Path, runs: Sequence[read.Run]) -> None:
     with as_file(files(__package__) / "static") as static:
         shutil.copytree(static, folder / "static")
     scored = read.grouped([run for run in runs if run.summary["ground_truth"]])
-    shown = [(number, run, gallery.write(folder / "runs", str(number), run)) for number, run in enumerate(runs)]
+    galleries = [gallery.write(folder / "runs", str(number), run) for number, run in enumerate(runs)]
+    shown = [(number, run, found.samples) for number, (run, found) in enumerate(zip(runs, galleries, strict=True))]
     context = {
         "runs": runs,
         "title": ", ".join(dict.fromkeys(f"{run.model} on {run.data}" for run in runs)),
@@ -78,6 +82,11 @@ def _write(folder: Path, runs: Sequence[read.Run]) -> None:
         "gallery": [one for one in shown if one[2]],
         "quarantined": [
             (run, key, run.rows.heads[key]) for run in runs for key in run.keys if run.rows.heads[key].error
+        ],
+        "damaged": [
+            (run, run.rows.heads[key].index, key, why)
+            for run, found in zip(runs, galleries, strict=True)
+            for key, why in found.damaged.items()
         ],
         "reasons": tables.reasons(runs),
         "apart": tables.apart(runs) if len(runs) > 1 else ([], []),

@@ -1,18 +1,21 @@
 """What a page knows of run folders: read once, told apart by name, put into groups that can be ranked."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pipeline.outputs import documents, inside, published
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import published
+from pipeline.outputs.inside import Damaged
 from pipeline.outputs.records import Rows, read_rows
+from pipeline.outputs.schema.files import ConfigFields, MarkFields, StartFields
+from pipeline.outputs.schema.summary import SummaryFields
+from pipeline.outputs.schema.values import check
+from pipeline.outputs.summary import METRICS, PROFILES
 
 Parameters = Mapping[str, str]
 """Dotted name -> JSON text."""
@@ -75,23 +78,49 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 def _read(folder: Path, name: str) -> Run:
     record = fingerprints.record(folder)
-    if not (folder / "summary.json").exists():
+    if not inside.has(folder, "summary.json"):
         raise ValueError(f"{folder} has no summary.json: its run has not ended; the same command resumes it")
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    summary, timing = (_json(folder / file) for file in ("summary.json", "timing.json"))
+    config, summary, timing = (
+        documents.config(folder),
+        documents.summary(folder, SummaryFields),
+        documents.timing(folder),
+    )
+    mark, starts = record["fingerprint"], record["starts"]
+    for kind, value, file in ((ConfigFields, config, "config.yaml"), (MarkFields, mark, "env.json: fingerprint")):
+        check(kind, value, folder / file, documents.REMEDY)
+    check(StartFields, starts[-1] if starts else None, folder / "env.json: starts", documents.REMEDY)
+    if missing := lacking(config, mark, summary):
+        raise Damaged(f"{folder / 'summary.json'}: {missing}; {documents.REMEDY}")
     rows = read_rows(folder)
     keys = sorted(rows, key=lambda key: rows.heads[key].index)
+    for key, other in pairwise(keys):
+        if rows.heads[key].index == rows.heads[other].index:
+            raise Damaged(f"{folder}: the rows of {key[:99]!r} and {other[:99]!r} have one index; delete one of them")
     model, data = config["names"]["vlm"], config["names"]["data"]
-    mark, starts = record["fingerprint"], record["starts"]
     digest = fingerprints.digest(mark)
     return Run(folder, name, model, data, config, mark, digest, starts, summary, timing, rows, keys)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read ({error}); the run's own command writes it anew") from error
+def lacking(config: Mapping[str, Any], mark: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """Return which figure a summary lacks of an explainer that it or the options name; empty where it has all."""
+    explainers = set(summary["explainers"])
+    named = {Path(given).stem for given in config["explainers"]}
+    if explainers != named or not explainers <= set(mark["explainers"]):
+        return "its explainers are not those of config.yaml and env.json"
+    pairs = {frozenset(pair.split("-")) for pair in summary["differences"]}
+    if not all(pair <= explainers for pair in pairs):
+        return "differences: of an explainer that the run does not have"
+    for profile in PROFILES:
+        for name, profiles in (summary["explainers"] | summary["differences"]).items():
+            for metric in METRICS:
+                if metric not in profiles.get(profile, ()):
+                    return f"{name}.{profile}.{metric}: missing"
+        for name in explainers:
+            if profile not in summary["breakdowns"].get(name, ()):
+                return f"breakdowns.{name}.{profile}: missing"
+        if profile not in summary["objects"]:
+            return f"objects.{profile}: missing"
+    return ""
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
-    assert gallery.write(folder, "3", run) == len(SCENES)
+    assert gallery.write(folder, "3", run) == (len(SCENES), {})
     return folder / "3"
 
 
@@ -202,7 +202,7 @@ def test_without_ground_truth_there_are_words_and_maps_but_no_objects(tmp_path: 
     (run,) = read_runs(
         [run_folder(tmp_path / "run", [Scene("x", "A dog.", None), Scene("y", "", None, error="OSError: x")])]
     )
-    assert gallery.write(tmp_path / "out", "0", run) == 1
+    assert gallery.write(tmp_path / "out", "0", run).samples == 1
     _, index = loaded(tmp_path / "out/0/index.js")
     assert (index["has"], index["categories"], index["samples"]) == ("", [], [[0, "x", "A dog.", 0, []]])
     _, sample = loaded(tmp_path / "out/0/0.js")
@@ -213,10 +213,14 @@ def test_without_ground_truth_there_are_words_and_maps_but_no_objects(tmp_path: 
 
 def test_only_samples_that_were_kept_are_shown_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "run", figures=2)
-    assert gallery.write(tmp_path / "out", "0", read_runs([folder])[0]) == 2
+    assert gallery.write(tmp_path / "out", "0", read_runs([folder])[0]) == (2, {})
     (folder / "figures/1/maps.npz").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"figures/1 is damaged"):
-        gallery.write(tmp_path / "again", "0", read_runs([folder])[0])
+    shown, damaged = gallery.write(tmp_path / "again", "0", read_runs([folder])[0])
+    assert (shown, list(damaged)) == (1, ["b"])
+    assert re.search(r"figures/1 is damaged: maps\.npz", damaged["b"])
+    assert {path.name for path in (tmp_path / "again/0").iterdir()} == {
+        *("0.jpg", "0.thumb.jpg", "0.js", "index.js", "texts.js")
+    }
 
 
 def test_samples_written_at_once_are_read_one_after_the_other(
@@ -226,14 +230,14 @@ def test_samples_written_at_once_are_read_one_after_the_other(
     inside = [0, 0]
     load = kept.load
 
-    def watched(folder: Path) -> kept.Kept:
+    def watched(*given: Any) -> kept.Kept:
         inside[0] += 1
         inside[1] = max(inside)
         time.sleep(0.01)
-        found = load(folder)
+        found = load(*given)
         inside[0] -= 1
         return found
 
     monkeypatch.setattr(kept, "load", watched)
-    assert gallery.write(tmp_path / "out", "0", run) == len(SCENES)
+    assert gallery.write(tmp_path / "out", "0", run).samples == len(SCENES)
     assert inside == [0, 1]
