@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, Field, Strict, StringConstraints, with_config
+from pydantic import AfterValidator, Field, Strict, with_config
 from typing_extensions import TypedDict
 
 from datamodules.record import MAX_MASK_PIXELS
 from datamodules.rle import sound
-from pipeline.outputs.schema.values import OPEN, STRICT, Count, Name, Positive, Some, Text, bounded
+from pipeline.outputs.schema.values import OPEN, STRICT, Count, Name, Positive, Some, Text, bounded, shaped
 
 RUNS = 1 << 20
 """Characters that the run lengths of all masks of a sample may have; each border of a mask takes two and more."""
@@ -61,7 +61,7 @@ class ConfigFields(TypedDict):
     vlm: NotRequired[dict[str, Any]]
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8}$")]
+Id = Annotated[str, shaped(r"[0-9a-z]{8}", "eight letters and digits")]
 """Of a W&B run; folders are found and deleted by it."""
 
 

@@ -3,10 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 
-from pydantic import AfterValidator, Field, StringConstraints, with_config
+from pydantic import AfterValidator, Field, with_config
 from typing_extensions import TypedDict
 
-from pipeline.outputs.schema.values import MANY, OPEN, Change, Count, Kinds, Name, Seconds, Share, Some, Stage, Text
+from pipeline.outputs.schema.values import (
+    MANY,
+    OPEN,
+    WORD,
+    Change,
+    Count,
+    Kinds,
+    Name,
+    Seconds,
+    Share,
+    Some,
+    Stage,
+    Text,
+    shaped,
+)
 
 
 def _interval(figure: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -37,8 +51,8 @@ class DifferenceFields(TypedDict):
 
 Figures = dict[Name, Annotated[dict[Name, Annotated[FigureFields, AfterValidator(_interval)]], Some]]
 Differences = dict[Name, Annotated[dict[Name, Annotated[DifferenceFields, AfterValidator(_interval)]], Some]]
-Pair = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,127}-[^\W\d]\w{0,127}$")]
-Length = Annotated[str, StringConstraints(pattern=r"^\d{1,6}-(\d{1,6})?$")]
+Pair = Annotated[str, shaped(f"{WORD}-{WORD}", "the names of two explainers")]
+Length = Annotated[str, shaped(r"\d{1,6}-(\d{1,6})?", "a range of lengths")]
 
 
 @with_config(OPEN)

@@ -8,11 +8,12 @@ number for that, and ignored in other files.
 
 import json
 import math
+import re
 from functools import cache
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from datamodules.printable import printable
 from pipeline.outputs.inside import Damaged
@@ -46,9 +47,23 @@ Share = Annotated[float, Field(ge=0, le=1.000001)]
 """A figure in [0, 1], with room for rounding."""
 Change = Annotated[float, Field(ge=-1.000001, le=1.000001)]
 Seconds = Annotated[float, Field(ge=0, lt=10**12)]
-Name = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,127}$")]
+
+
+def shaped(pattern: str, expected: str) -> AfterValidator:
+    """Return a check for texts that match `pattern` from end to end."""
+
+    def match(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(match)
+
+
+WORD = r"[^\W\d]\w{0,127}"
+Name = Annotated[str, shaped(WORD, "a name of letters, digits and _")]
 """Of an explainer, a profile or a metric: an identifier."""
-Stage = Annotated[str, StringConstraints(pattern=r"^[\w./-]{1,160}$")]
+Stage = Annotated[str, shaped(r"[\w./-]{1,160}", "the name of a stage")]
 Text = Annotated[str, bounded(4096)]
 """Keys of samples, names of objects: free text, which views escape and which is never part of a path."""
 Reason = Annotated[str, bounded(1 << 16)]
