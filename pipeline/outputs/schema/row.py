@@ -36,6 +36,7 @@ class AnswerFields(TypedDict):
     pieces: Annotated[list[str], Field(max_length=TOKENS)]
     text: str
     ended: bool
+    end: NotRequired[str | None]
 
 
 Label = Literal["noun", "function", "punctuation", "other"]
