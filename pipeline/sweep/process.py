@@ -43,7 +43,8 @@ def _trial(command: Sequence[str], inside: bool, log: Path, lock: int, stop: Sto
         signal.signal(number, signal.SIG_DFL)
     if stop.received is not None:  # it came after the fork, when the handler here was still that of the sweep
         sys.exit(128 + stop.received)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+    log.unlink(missing_ok=True)  # it may be a link or a pipe
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     if not inside:
