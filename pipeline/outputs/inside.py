@@ -21,10 +21,16 @@ class Damaged(ValueError):
 
 def resolved(root: Path, *parts: str) -> Path:
     """Return the real place of `root`/`parts`, which need not exist. Raises Damaged where a link leads out."""
+    if _leaves(root, parts):
+        first = next(count for count in range(len(parts) + 1) if _leaves(root, parts[:count]))
+        raise Damaged(f"{root.joinpath(*parts[:first])} is a link that leads out of {root}; delete the link")
+    return Path(os.path.realpath(root.joinpath(*parts)))
+
+
+def _leaves(root: Path, parts: tuple[str, ...]) -> bool:
+    """Whether links lead from `root`/`parts` out of `root`."""
     top, path = os.path.realpath(root), os.path.realpath(root.joinpath(*parts))
-    if path != top and not path.startswith(top.rstrip(os.sep) + os.sep):
-        raise Damaged(f"{root.joinpath(*parts)} is a link that leads out of {root}; delete the link")
-    return Path(path)
+    return path != top and not path.startswith(top.rstrip(os.sep) + os.sep)
 
 
 def has(root: Path, *parts: str) -> bool:

@@ -36,8 +36,6 @@ from pipeline.outputs.logged import TABLE, config, figures
 from pipeline.outputs.records import Row, read_rows
 
 Mode = Literal["offline", "online", "disabled"]
-REPLACED = {"latest-run", "debug.log", "debug-internal.log"}
-"""Links that W&B makes anew without following those that are there."""
 
 
 def publish(
@@ -87,9 +85,9 @@ def _publish(
 
 def _room(run_dir: Path) -> None:
     """Raise Damaged where W&B, which follows links, would write out of the run folder or be told where to send."""
-    inside.resolved(run_dir, "wandb")
-    for place, folders, files in os.walk(run_dir / "wandb"):
-        for name in {*folders, *files} - REPLACED:
+    inside.resolved(run_dir, "wandb", "data")  # beside it W&B only makes folders that are new
+    for place, folders, files in os.walk(run_dir / "wandb" / "data"):
+        for name in (*folders, *files):
             inside.resolved(run_dir, *Path(place).relative_to(run_dir).parts, name)
     if Path.cwd().resolve().is_relative_to(run_dir.resolve()):
         for name in ("wandb", ".wandb"):

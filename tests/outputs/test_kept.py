@@ -75,7 +75,7 @@ def test_a_damaged_file_is_named_by_its_folder(tmp_path: Path, name: str, damage
     (tmp_path / "7" / name).unlink()
     if damage is not None:
         (tmp_path / "7" / name).write_bytes(damage)
-    with pytest.raises(ValueError, match=r"7 is damaged .*delete it"):
+    with pytest.raises(ValueError, match=r"7 is damaged: .*delete it"):
         kept.load(tmp_path / "7")
 
 
