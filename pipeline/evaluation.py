@@ -37,8 +37,6 @@ from pipeline.watch import Watch, check
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """A full disk, a full quota, a folder or a disk that cannot be written."""
-IN_THE_WAY = (IsADirectoryError, NotADirectoryError, FileExistsError)
-"""A folder where a run writes a file, or the other way round."""
 VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
 """Packages whose version may change a figure."""
 
@@ -100,7 +98,7 @@ class Evaluation:
                     return self.refused(error)
                 if isinstance(error, Damaged):
                     fail(error)
-                if isinstance(error, IN_THE_WAY):
+                if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
                     fail(f"{error.filename or self.run_dir}: {error.strerror}; delete it, or choose another --run_dir")
                 raise
             finally:

@@ -46,9 +46,10 @@ class Parameter:
         distribution, whole where that is."""
         if self.categories:
             return any(type(one) is type(value) and one == value for one in self.values or ())
-        ends = self.at(0), self.at(1)
-        plain = type(value) in (int, float) and (type(value) is int or type(ends[0]) is float)
-        return plain and math.isfinite(value) and bool(ends[0] <= value <= ends[1])
+        low, high = self.at(0), self.at(1)
+        room = 1e-6 * (high - low)  # the ends themselves are not drawn
+        plain = type(value) in (int, float) and (type(value) is int or type(low) is float)
+        return plain and math.isfinite(value) and bool(low - room <= value <= high + room)
 
 
 def parameter(name: str, content: Any) -> Parameter:

@@ -40,7 +40,7 @@ def test_a_folder_holds_one_sweep(
     assert named in line
     (tmp_path / "out" / "sweep.json").write_text("{}")
     assert sweep() == 2
-    assert "is not that of a sweep" in capsys.readouterr().err
+    assert "sweep.json: sweep: Field required; choose another --out" in capsys.readouterr().err
     (tmp_path / "out" / "sweep.json").rename(tmp_path / "out" / "env.json")
     assert sweep() == 2
     assert "holds a run, not a sweep; choose another --out" in capsys.readouterr().err
