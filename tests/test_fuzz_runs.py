@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import mutations
+from tests import run_mutations as mutations
 from tests.outputs.report.built import SCENES, run_folder
 from tests.outputs.test_doors import listing
 
