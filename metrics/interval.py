@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -43,6 +43,14 @@ class Table:
         found = [figures.get(name, _NONE) for name in self.names]
         self._totals.extend([one.total for one in found])
         self._counts.extend([one.count for one in found])
+
+    def without(self, images: Container[int]) -> "Table":
+        """Return the table of all images but those whose places are given."""
+        left, width = Table(self.names), len(self.names)
+        for image in (at for at in range(len(self._counts) // width) if at not in images):
+            left._totals.extend(self._totals[image * width : (image + 1) * width])
+            left._counts.extend(self._counts[image * width : (image + 1) * width])
+        return left
 
     @property
     def totals(self) -> Float64[np.ndarray, "images metrics"]:

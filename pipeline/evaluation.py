@@ -4,7 +4,6 @@ import errno
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from datamodules.faults import MachineError
 from datamodules.printable import printable
 from metrics.text import meteor
 from metrics.words import tagger
-from pipeline import answers, launch, typed
+from pipeline import answers, bad, launch, trial, typed
 from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
 from pipeline.cache import Cache
@@ -33,6 +32,7 @@ from pipeline.outputs.records import Rows, read_rows
 from pipeline.remembered import Remembered
 from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, at_fault
 from pipeline.stop import Stop, Stopped, stopped_by
+from pipeline.trial import CannotExplainError
 from pipeline.watch import Watch, check
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -100,6 +100,8 @@ class Evaluation:
                     fail(error)
                 if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
                     fail(f"{error.filename or self.run_dir}: {error.strerror}; delete it, or choose another --run_dir")
+                if isinstance(error, CannotExplainError):
+                    return self.refused(*error.lines(self.config.explainers))
                 raise
             finally:
                 if dist.is_available() and dist.is_initialized():
@@ -127,10 +129,12 @@ class Evaluation:
         tell(stopped_by(number))
         return STOPPED
 
-    def refused(self, error: CheckpointError) -> int:
-        """The exit status where the checkpoint cannot be used, which every rank knows by now."""
+    def refused(self, *lines: object) -> int:
+        """The exit status where checkpoint or explainers cannot be used, which every rank knows by now."""
         if launch.leading():
-            fail(error)
+            for line in lines[:-1]:
+                tell(f"error: {line}")
+            fail(lines[-1])
         return 0  # as where it is stopped
 
     def open(self) -> None:
@@ -189,7 +193,8 @@ class Evaluation:
             synonyms=self.data.synonyms,
         )
         if launch.leading():
-            watch.catch_up(self.rows().values())
+            rows = self.rows()
+            watch.catch_up(rows[key] for key in rows.done(self.config.retry_quarantined))
             if self.cache is not None:
                 scales = [scale for explainer in self.explainers.values() for scale in explainer.scales]
                 tell(self.cache.forecast(self.vlm, self.data, scales))
@@ -231,11 +236,10 @@ class Evaluation:
                 f"{bare} of the first {self.config.figures} samples have no pictures; these are kept "
                 "while a sample is explained: start over with --fresh true, or anew in another --run_dir"
             )
-        bad = [(key, head.error) for key, head in rows.heads.items() if head.error]
-        for key, error in bad[:5]:
-            tell(f"quarantined {key}: {error}")
-        if len(bad) > allowed(self.config.max_bad, len(rows)):
-            tell(f"{len(bad)} samples quarantined; --max_bad is {self.config.max_bad}")
+        for line in bad.reasons(rows):
+            tell(line)
+        if said := bad.too_many(rows, self.config.max_bad):
+            tell(said)
             return TOO_MANY_BAD
         return 0
 
@@ -272,6 +276,7 @@ class Evaluation:
         for name, explainer in self.explainers.items():
             try:
                 explainer.check(extent)
+                trial.check_needs(explainer)
             except ValueError as error:
                 raise UsageError(f"--explainer.{name}.{error}") from error
             try:
@@ -292,8 +297,3 @@ def nothing(_: object) -> None:
 def named(keys: Sequence[str]) -> str:
     """The first keys of many."""
     return ", ".join(keys[:20]) + (" ..." if len(keys) > 20 else "")
-
-
-def allowed(limit: int | str, samples: int) -> Fraction:
-    """How many samples may be bad, by a number or by a percentage such as "0.5%"."""
-    return Fraction(limit[:-1]) / 100 * samples if isinstance(limit, str) else Fraction(limit)

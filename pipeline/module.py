@@ -1,18 +1,14 @@
 """Ask, answer, explain, score, record: one batch of samples becomes rows."""
 
-import gc
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
-import torch
 import torch.distributed as dist
 from lightning import LightningModule
 
@@ -22,22 +18,25 @@ from datamodules.sample import Sample
 from metrics import localisation, text
 from metrics.base import Evidence
 from metrics.words import Tagger, words_of
+from pipeline import faults, trial
 from pipeline.answers import Given
 from pipeline.cache import Cache
-from pipeline.explainers.base import Explainer, checked
+from pipeline.clock import Clock
+from pipeline.explain import Explained, explain
+from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.passes import Passes
 from pipeline.notice import Notice
-from pipeline.ops.maps import finish
 from pipeline.outputs import draw, inside, kept, maps
-from pipeline.outputs.records import Row, RowWriter, Spoken, read_rows
-from pipeline.remembered import NotLoadedError, Remembered
+from pipeline.outputs.records import Row, Rows, RowWriter, Spoken, read_rows
+from pipeline.remembered import Remembered
 from pipeline.stop import Stop
-from pipeline.types import Answer, Explanation, Query, Trace
+from pipeline.types import Answer, Query, Trace
 
 SaveMaps = Literal["none", "uint8", "raw"]
 """Keep no maps, the finished ones, or the raw ones (fp32, before floor, normalisation and filter)."""
+Found = TypeVar("Found")
 
 
 class ExplainModule(LightningModule):
@@ -47,7 +46,7 @@ class ExplainModule(LightningModule):
     explainers: name -> explainer. tagger: the word backend.
     given: takes the place of generation. figures: of how many samples of the manifest images and maps are kept for
     the views; panels: of how many of these a picture is drawn.
-    observe: is shown every row that is written. retry: samples that were quarantined are done again.
+    observe: is shown every row that counts. retry: samples are done again that are quarantined or lack an explainer.
     stop: what ends the run between two batches. cache: of what the model is asked; then it is loaded only where
     something is new. synonyms: words or phrases that name a category.
     """
@@ -76,6 +75,7 @@ class ExplainModule(LightningModule):
         self.observe, self.retry = observe, retry
         self.stop, self.cache, self.synonyms = stop or Stop(), cache, dict(synonyms or {})
         self.group: dist.ProcessGroup | None = None
+        self.earlier = Rows()
 
     def setup(self, stage: str) -> None:
         """Load the model on this rank's device and open this rank's rows."""
@@ -88,9 +88,14 @@ class ExplainModule(LightningModule):
         if self.global_rank == 0:
             known = (self.vlm.commit, self.run_dir, read_rows(self.run_dir).done(self.retry), self.cache)
         self.vlm.commit, self.run_dir, self.done, self.cache = self.trainer.strategy.broadcast(known)
+        if self.retry:
+            self.earlier = read_rows(self.run_dir)
         self.load()
-        if isinstance(data := getattr(self.trainer, "datamodule", None), SampleDataModule):
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, SampleDataModule):
             data.done = self.done
+        if not isinstance(data, SampleDataModule) or not self.done.issuperset(data.expected):
+            self.try_explainers()
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
         # signals are ours, not Lightning's, whose handler waits for ranks that may be waiting for this one
         self.trainer._signal_connector.register_signal_handlers = self.stop.hold  # type: ignore[method-assign]
@@ -98,19 +103,39 @@ class ExplainModule(LightningModule):
     def load(self) -> None:
         """Read the weights, or what is remembered of them. A collective: where one rank finds that the checkpoint
         cannot be used, all raise its CheckpointError."""
-        refusals = [""]
+        refusal = ""
         try:
             if self.cache is None:
                 self.vlm.load(self.device)
             else:
                 self.vlm = cast(VLM, Remembered(self.vlm, self.cache, self.device, self.trainer.world_size))
         except CheckpointError as error:
-            refusals = [str(error)]
-        if self.group is not None:
-            refusals = refusals * self.trainer.world_size
-            dist.all_gather_object(refusals, refusals[0], group=self.group)
-        if any(refusals):
+            refusal = str(error)
+        if any(refusals := self.gathered(refusal)):
             raise CheckpointError(next(filter(None, refusals)))
+
+    def try_explainers(self) -> None:
+        """Try each explainer once. A collective: where one fails on one rank, all raise CannotExplainError.
+
+        Explainers whose answers may all be known to the cache have proved themselves, and are not tried.
+        """
+        vlm, explainers = self.vlm, self.explainers
+        if isinstance(vlm, Remembered):
+            if not vlm.loaded:
+                explainers = {name: explainer for name, explainer in explainers.items() if explainer.needs}
+            if explainers:
+                vlm = vlm.load()
+        reasons = trial.failures(vlm, explainers, self.given is None) if explainers else {}
+        found = {name: reason for of in reversed(self.gathered(reasons)) for name, reason in of.items()}
+        if found:
+            raise trial.CannotExplainError({name: found[name] for name in self.explainers if name in found})
+
+    def gathered(self, found: Found) -> list[Found]:
+        """Return what every rank has found, in the order of ranks. A collective."""
+        each = [found] * (self.trainer.world_size if self.group is not None else 1)
+        if self.group is not None:
+            dist.all_gather_object(each, found, group=self.group)
+        return each
 
     def teardown(self, stage: str) -> None:
         """Close the rows."""
@@ -125,63 +150,65 @@ class ExplainModule(LightningModule):
             waiting.wait()
 
     def predict_step(self, batch: Sequence[Sample], batch_idx: int) -> None:
-        """Every sample of the batch becomes a row; rows that exist already are not written again."""
+        """Make a row of every sample of the batch; rows that exist already are not written again, nor are rows that
+        lack as many explainers as the one that a retry was to mend."""
         with self.stop.batch():
             for row in self.rows(batch):
-                if row.key not in self.done:
+                if row.key in self.done:
+                    continue
+                known = self.earlier.heads.get(row.key)
+                if known is not None and known.lacking <= row.lacking:
+                    row = self.earlier[row.key]
+                else:
                     self.writer.write(row)
-                    self.observe(row)
+                self.observe(row)
 
     def rows(self, batch: Sequence[Sample], redone: str | None = None) -> list[Row]:
-        """Explain a batch; where that fails, its halves; a sample that fails alone is quarantined with its reason.
+        """Explain a batch; where asking or answering fails, its halves; a sample that fails alone is quarantined with
+        its reason. An explainer that fails on a sample is named in the row, which has the others' entries.
 
         redone: the kind of error for which this is a part of a batch. Raises what is the machine's fault, not the
-        sample's (its samples stay open and are done on resume): any OSError, any fault of an accelerator but memory,
-        a model that cannot be loaded.
+        sample's (its samples stay open and are done on resume).
         """
         unread = [Row(sample.key, sample.index, error=sample.error) for sample in batch if sample.error]
         sound = [sample for sample in batch if not sample.error]
         if not sound:
             return unread
         try:
-            return unread + [replace(row, redone=redone) for row in self.explained(sound)]
-        except (OSError, NotLoadedError):
-            raise
+            return unread + [replace(row, redone=redone or row.redone) for row in self.explained(sound)]
         except Exception as error:
-            if isinstance(error, torch.AcceleratorError) and "out of memory" not in str(error):
+            if self.ends(error):
                 raise
-            if self.stop.received is not None:  # it may have ended a loader worker, which is told here and now
-                raise
-            kind = type(error).__name__
-            reason = ": ".join([kind, *getattr(error, "__notes__", ()), str(error)])
+            kind, reason = type(error).__name__, faults.reason(error)
         # outside of `except`: the error held every frame, and with them all tensors, of the batch that failed
-        release()
+        faults.release()
         if len(sound) == 1:
             return [*unread, Row(sound[0].key, sound[0].index, error=reason)]
         half = len(sound) // 2
         return unread + self.rows(sound[:half], kind) + self.rows(sound[half:], kind)
 
+    def ends(self, error: Exception) -> bool:
+        """Return whether an error ends the run: it is the machine's fault, or that of the signal that stops the run,
+        which may have ended a loader worker, as is told here and now."""
+        return faults.of_the_machine(error) or self.stop.received is not None
+
     def explained(self, batch: Sequence[Sample]) -> Iterator[Row]:
-        """The five sentences: ask, answer, explain, score, row."""
-        clock = Clock(len(batch))
+        """Ask, answer, explain, score, and make the row of every sample."""
+        clock = Clock()
         with clock("ask"):
             queries = self.vlm.ask([s.image for s in batch if s.image], [s.prompt for s in batch])
         with clock("answer"):
             answers, traces = self.answers(batch, queries)
-        passes = Passes(self.vlm, queries, answers, traces)
-        explained: list[dict[str, Explanation]] = [{} for _ in batch]
-        for name, explainer in self.explainers.items():
-            with clock(f"explain/{name}"), naming(name):
-                for found, query, answer in zip(explained, queries, answers, strict=True):
-                    found[name] = checked(explainer.explain(passes, query, answer), query, answer)
-        for sample, query, answer, found in zip(batch, queries, answers, explained, strict=True):
-            own = Clock(1)
-            with own("finish"):
-                finished = {name: self.finished(name, explanation) for name, explanation in found.items()}
+        passes = Passes(self.vlm, queries, answers, traces, clock)
+        for sample, query, answer, found in zip(
+            batch, queries, answers, explain(passes, self.explainers, self.ends), strict=True
+        ):
+            own = Clock()
             with own("score"):
-                row = self.row(sample, query, answer, finished)
-            row = replace(row, seconds=clock.seconds() | own.seconds(), batch=len(batch))
-            self.keep(sample, row, query, finished, found)
+                row = self.row(sample, query, answer, found.maps)
+            seconds = clock.seconds(len(batch)) | own.seconds()
+            row = replace(row, seconds=seconds, batch=found.batch, redone=found.redone, failed=found.failed)
+            self.keep(sample, row, query, found)
             yield row
 
     def answers(
@@ -191,13 +218,6 @@ class ExplainModule(LightningModule):
         if self.given is None:
             return self.vlm.answer(queries)
         return [self.given(sample, self.vlm) for sample in batch], None
-
-    def finished(self, name: str, explanation: Explanation) -> np.ndarray:
-        """The explanation's maps as uint8, completed as the explainer declares."""
-        explainer = self.explainers[name]
-        with naming(name):
-            maps = finish(explanation, explainer.rank_filter, explainer.normalise, explainer.floor)
-        return maps.cpu().numpy()
 
     def row(self, sample: Sample, query: Query, answer: Answer, finished: Mapping[str, np.ndarray]) -> Row:
         """Score one answer: its maps in both profiles, its text against the captions and the objects."""
@@ -229,67 +249,17 @@ class ExplainModule(LightningModule):
             phrases=phrases,
         )
 
-    def keep(
-        self,
-        sample: Sample,
-        row: Row,
-        query: Query,
-        finished: Mapping[str, np.ndarray],
-        found: Mapping[str, Explanation],
-    ) -> None:
+    def keep(self, sample: Sample, row: Row, query: Query, found: Explained) -> None:
         """What views show of the first samples, and the maps where they are asked for; before the row is written."""
         if sample.index < self.figures:
             try:
                 folder = inside.made(self.run_dir, "figures", str(sample.index))
-                kept.keep(folder, sample, finished, query.layout.box)
+                kept.keep(folder, sample, found.maps, query.layout.box)
                 if sample.index < self.panels:
-                    draw.sample(folder, sample, row, finished, query.layout.box)
+                    draw.sample(folder, sample, row, found.maps, query.layout.box)
             except Exception as error:  # a view must never change a result
                 warnings.warn(f"no pictures of {sample.key}: {describe(error)}", Notice, stacklevel=2)
         if self.save_maps != "none":
-            raw = {name: explanation.maps.cpu() for name, explanation in found.items()}
-            maps.save(
-                inside.made(self.run_dir, "maps") / f"{sample.index:08d}.npz",
-                raw if self.save_maps == "raw" else finished,
-            )
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """An error inside is noted as that of the explainer `name`, with file and line of the innermost method of one."""
-    try:
-        yield
-    except Exception as error:
-        frames = traceback.walk_tb(error.__traceback__)
-        own = [(frame, line) for frame, line in frames if isinstance(frame.f_locals.get("self"), Explainer)]
-        place = "".join(f" ({Path(frame.f_code.co_filename).name}:{line})" for frame, line in own[-1:])
-        error.add_note(name + place)
-        raise
-
-
-def release() -> None:
-    """Give back the memory that a failed batch took."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-class Clock:
-    """Wall seconds per stage."""
-
-    def __init__(self, samples: int) -> None:
-        self.samples = samples
-        self.totals: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Adds the time spent inside to `stage`."""
-        start = time.perf_counter()
-        yield
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.totals[stage] = self.totals.get(stage, 0.0) + time.perf_counter() - start
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds a sample of each stage so far."""
-        return {stage: total / self.samples for stage, total in self.totals.items()}
+            raw = {name: explanation.maps.cpu() for name, explanation in found.raw.items()}
+            chosen = raw if self.save_maps == "raw" else found.maps
+            maps.save(inside.made(self.run_dir, "maps") / f"{sample.index:08d}.npz", chosen)

@@ -8,7 +8,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from pipeline import arguments, cli, launch
-from pipeline.evaluation import Evaluation, allowed
+from pipeline.bad import allowed
+from pipeline.evaluation import Evaluation
 from pipeline.models import base
 from pipeline.outputs.records import Row, RowWriter
 from tests import tiny

@@ -20,8 +20,12 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
+    Qwen3_5Config,
+    Qwen3_5ForConditionalGeneration,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    Qwen3VLMoeConfig,
+    Qwen3VLMoeForConditionalGeneration,
     Qwen3VLProcessor,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
@@ -44,12 +48,20 @@ HIDDEN, HEADS, LAYERS = 32, 4, 3
 VISION = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
-def qwen_folder(folder: Path, ends: bool, seed: int, kind: tuple[type, type, type], text: dict, vision: dict) -> Path:
+def qwen_folder(
+    folder: Path,
+    ends: bool,
+    seed: int,
+    kind: tuple[type, type, type],
+    rope: dict,
+    vision: dict,
+    text: dict | None = None,
+) -> Path:
     """The families that followed Qwen2-VL: pictures of free size."""
     tokenizer = byte_tokenizer(ends, [*CHAT, "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"])
     ids = tokenizer.get_vocab().__getitem__
     config = kind[0](
-        text_config=text_config(tokenizer, 400, LAYERS, HIDDEN, HEADS, **text),
+        text_config=text_config(tokenizer, 400, LAYERS, HIDDEN, HEADS, **rope) | (text or {}),
         vision_config={
             "depth": 2,
             "hidden_size": 32,
@@ -85,6 +97,27 @@ def qwen3_vl_folder(folder: Path, *, ends: bool = False, seed: int = 0) -> Path:
     vision = {"num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
     text = {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
     return qwen_folder(folder, ends, seed, kind, text, vision)
+
+
+def qwen3_vl_moe_folder(folder: Path, *, ends: bool = False, seed: int = 0) -> Path:
+    """Mixture of experts in every decoder block."""
+    kind = Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration, Qwen3VLProcessor
+    vision = {"num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
+    text = {"mrope_section": [2, 1, 1], "mrope_interleaved": True}
+    experts = {"num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+    return qwen_folder(folder, ends, seed, kind, text, vision, experts | {"head_dim": 8})
+
+
+def qwen3_5_folder(folder: Path, *, ends: bool = False, seed: int = 0) -> Path:
+    """Linear attention in two of three decoder blocks."""
+    kind = Qwen3_5Config, Qwen3_5ForConditionalGeneration, Qwen3VLProcessor
+    text = {"mrope_section": [2, 1, 1], "mrope_interleaved": True, "partial_rotary_factor": 1.0}
+    linear = {f"linear_{name}": 8 for name in ("key_head_dim", "value_head_dim")}
+    linear |= {f"linear_num_{name}_heads": 4 for name in ("key", "value")}
+    kinds = {"layer_types": ["linear_attention", "linear_attention", "full_attention"]}
+    return qwen_folder(
+        folder, ends, seed, kind, text, {"num_position_embeddings": 64}, linear | kinds | {"head_dim": 8}
+    )
 
 
 def llava_onevision_folder(folder: Path, *, ends: bool = False, seed: int = 0, patch: int = PATCH) -> Path:
@@ -205,6 +238,10 @@ FOLDERS: dict[str, Callable[..., Path]] = {
     "idefics3": idefics3_folder,
 }
 """Family -> writer of a tiny checkpoint."""
+
+
+LACKING: dict[str, Callable[..., Path]] = {"qwen3_vl_moe": qwen3_vl_moe_folder, "qwen3_5": qwen3_5_folder}
+"""Families that lack what some explainers need."""
 
 
 def build(write: Callable[..., Path], folder: Path, max_new_tokens: int = 8, **options: int | bool) -> Auto:

@@ -30,6 +30,7 @@ class ActivationExplainer(Explainer):
             token reaches the predicting position after its attention, so that all gradients are 0 there.
     """
 
+    needs = frozenset({"gradients"})
     scored: tuple[Preset, ...] = ("paper", "causal")
     """Presets in which text positions have a score: the same weights applied to the states there."""
 

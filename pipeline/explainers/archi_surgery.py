@@ -25,6 +25,8 @@ class ArchiSurgery(Explainer):
         causal: whether visual tokens attend to none after them.
     """
 
+    needs = frozenset({"attention", "output_projection"})
+
     def __init__(self, *, blocks: int = 6, causal: bool = False) -> None:
         if blocks < 0:
             raise ValueError(f"blocks: not negative, got {blocks}")

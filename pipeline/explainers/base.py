@@ -66,11 +66,15 @@ LENS, TAM = "logit lens", "logit lens less interference by logits"
 class Explainer(ABC):
     """Turns one answer into one raw map per token.
 
+    needs: what it needs of a model beyond its states after the final norm, each a key of `models.capabilities.NEEDS`:
+    `attention` (weights of every block), `gated_mlp` and `rms_norm` (in every block), `output_projection` (of
+    attention), `gradients`. A model that lacks one is refused before the first sample.
     scales: image scales that `explain` will ask for. windows: whether, where images cannot be shown at a scale, visual
     states averaged over windows of the enlarged image will do. rank_filter, normalise, floor: how `ops.maps.finish`
     completes the maps; an explainer never does that itself.
     """
 
+    needs: frozenset[str] = frozenset()
     scales: tuple[float, ...] = (1.0,)
     windows: bool = True
     rank_filter: RankFilter = "none"

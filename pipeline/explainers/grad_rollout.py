@@ -23,6 +23,8 @@ class GradRollout(PositionExplainer):
         discard: share, in [0, 1), of each block's entries that are set to 0, the smallest first.
     """
 
+    needs = frozenset({"attention", "gradients"})
+
     def __init__(self, *, discard: float = 0.0) -> None:
         if not 0 <= discard < 1:
             raise ValueError(f"discard: in [0, 1), got {discard}")

@@ -35,6 +35,7 @@ class MSEA(Explainer):
         one_of("fuse", fuse, Fuse)
         self.base, self.fused, self.fuse = base, tuple(scales), fuse
         self.scales = tuple(dict.fromkeys((*scales, 1.0)))
+        self.needs = base.needs
         self.rank_filter, self.normalise, self.floor = base.rank_filter, base.normalise, base.floor
 
     def formula(self) -> str:

@@ -16,6 +16,8 @@ from pipeline.types import Answer, Explanation, Query, without_scores
 class PositionExplainer(Explainer):
     """A row per answer token: its visual positions are the map, its text positions the scores."""
 
+    needs = frozenset({"attention"})
+
     @abstractmethod
     def rows(self, passes: Passes, query: Query) -> Float[Tensor, "answer tokens"]:
         """The quantity at every input position, for every answer token."""
@@ -42,6 +44,7 @@ class RelevanceExplainer(PositionExplainer):
             or counted as positive.
     """
 
+    needs = frozenset({"attention", "gated_mlp", "rms_norm", "gradients"})
     rule: Literal["cp", "attn"]
 
     def __init__(self, *, sign: Sign = "signed") -> None:

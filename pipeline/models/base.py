@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from datamodules.printable import printable
-from pipeline.models import structure
+from pipeline.models import capabilities, structure
 from pipeline.models.batch import Batch, gather, pad, text_start, unreplaced
 from pipeline.models.canvas import View
 from pipeline.models.generation import Generation
@@ -93,6 +93,11 @@ class VLM(Generation, ABC):
             "template": self.render("{prompt}"),
             "generation": self.generation_record,
         }
+
+    def lacks(self, need: str) -> str:
+        """Return why the loaded model lacks what an explainer needs (a key of `capabilities.NEEDS`), as far as its
+        structure tells; else an empty string."""
+        return capabilities.lacks(self, need)
 
     def preview(self, image: Image, prompt: str) -> Layout:
         """The layout of a query, as far as it is known before the model is loaded."""

@@ -7,6 +7,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, cat
 
+from pipeline.clock import Clock, Work
 from pipeline.models import attention, grad_rollout, gradients, relevance, surgery
 from pipeline.models.base import VLM
 from pipeline.models.decoder import Entry, enter
@@ -17,15 +18,23 @@ from pipeline.types import Answer, Extent, Query, Trace
 class Passes:
     """Memoised verbs of `vlm` for one batch; keeps the `Passes` protocol of the explainers.
 
-    traces: the scale-1 traces that generation left, where it did. count: passes made so far for these
-    queries, without those of `at` and those that only prepare others.
+    traces: the scale-1 traces that generation left, where it did. clock: measures the work that explainers share; the
+    trace at scale 1 is common to all. count: passes made so far for these queries, without those of `at` and those that
+    only prepare others.
     """
 
     def __init__(
-        self, vlm: VLM, queries: Sequence[Query], answers: Sequence[Answer], traces: Sequence[Trace] | None = None
+        self,
+        vlm: VLM,
+        queries: Sequence[Query],
+        answers: Sequence[Answer],
+        traces: Sequence[Trace] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.vlm, self.queries, self.answers = vlm, list(queries), list(answers)
+        self.clock = clock or Clock()
         self.count = 0
+        self._shown: tuple[float, ...] = ()
         self._traces: dict[float, Sequence[Trace]] = {} if traces is None else {1.0: traces}
         self._top: list[Tensor] | None = None
         self._least: dict[bool, list[int]] = {}
@@ -38,11 +47,27 @@ class Passes:
         """How deep the language model is and how many entries its head has."""
         return self.vlm.extent
 
+    @property
+    def places(self) -> range:
+        """Places of the queries in the batch."""
+        return range(len(self.queries))
+
+    def part(self, places: Sequence[int]) -> "Passes":
+        """Return passes for some of the queries, which keep of what is known already their traces alone."""
+        some = Passes(
+            self.vlm, [self.queries[at] for at in places], [self.answers[at] for at in places], None, self.clock
+        )
+        some._traces = {scale: [traces[at] for at in places] for scale, traces in self._traces.items()}
+        some._shown = self._shown
+        return some
+
     def trace(self, query: Query, scale: float = 1.0) -> Trace:
         """States of `query` at `scale` (at 1.0 with the text of its answer)."""
+        work = self._asked("trace", scale, common=scale == 1.0)
         if scale not in self._traces:
             self.count += 1
-            self._traces[scale] = self._traced(scale)
+            with self.clock(work):
+                self._traces[scale] = self._traced(scale)
         return self._traces[scale][self.queries.index(query)]
 
     def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
@@ -51,15 +76,20 @@ class Passes:
 
     def top(self, query: Query, k: int) -> Int[Tensor, "text {k}"]:
         """The k best next tokens at every row of `trace(query).text`, best first, ties by the smaller id."""
+        work = self._asked("top")
         if self._top is None or self._top[0].shape[1] < k:
-            texts = [text for q in self.queries if (text := self.trace(q).text) is not None]
-            self._top = list(self.vlm.top(cat(texts), k).split([len(text) for text in texts]))
+            with self.clock(work):
+                texts = [text for q in self.queries if (text := self.trace(q).text) is not None]
+                self._top = list(self.vlm.top(cat(texts), k).split([len(text) for text in texts]))
         return self._top[self.queries.index(query)][:, :k]
 
     def least(self, query: Query, valid_ids_only: bool = False) -> int:
         """The vocabulary entry with the smallest logit summed over the visual tokens at scale 1."""
+        work = self._asked("least", valid_ids_only)
         if valid_ids_only not in self._least:
-            self._least[valid_ids_only] = self.vlm.least([self.trace(q).vision for q in self.queries], valid_ids_only)
+            with self.clock(work):
+                states = [self.trace(q).vision for q in self.queries]
+                self._least[valid_ids_only] = self.vlm.least(states, valid_ids_only)
         return self._least[valid_ids_only][self.queries.index(query)]
 
     def attention(self, query: Query, layers: Sequence[int]) -> Float[Tensor, "answer tokens"]:
@@ -96,27 +126,40 @@ class Passes:
 
     def at(self, query: Query, scale: float) -> "tuple[Passes, Query]":
         """The same answers about the image at another scale: the passes and the query to ask them about."""
+        work = self._asked("ask", scale)
         if scale not in self._scaled:
-            asked = self.vlm.ask([q.image for q in self.queries], [q.text for q in self.queries], scale)
+            with self.clock(work):
+                asked = self.vlm.ask([q.image for q in self.queries], [q.text for q in self.queries], scale)
             self._compare(scale, [(q.layout.rows, q.layout.cols) for q in asked])
-            self._scaled[scale] = Passes(self.vlm, asked, self.answers)
+            self._scaled[scale] = Passes(self.vlm, asked, self.answers, clock=self.clock)
+            self._scaled[scale]._shown = (*self._shown, scale)
         other = self._scaled[scale]
         return other, other.queries[self.queries.index(query)]
 
     def _entry(self, query: Query) -> Entry:
         """What enters the language model for `query` and its answer."""
-        index = self.queries.index(query)
+        index, work = self.queries.index(query), self._asked("enter")
         if index not in self._entries:
-            self._entries[index] = enter(self.vlm, query, self.answers[index])
+            with self.clock(work):
+                self._entries[index] = enter(self.vlm, query, self.answers[index])
         return self._entries[index]
 
     def _once(self, verb: Callable[..., Tensor], query: Query, *arguments: Any) -> Tensor:
         """What `verb` says of `query`, computed by the first who asks."""
         key = verb, self.queries.index(query), arguments
+        # a layout is that of the query, and no argument by which two explainers ask for different things
+        work = self._asked(verb.__name__, *(each for each in arguments if each is not query.layout))
         if key not in self._rows:
             self.count += 1
-            self._rows[key] = verb(self.vlm, self._entry(query), *arguments)
+            with self.clock(work):
+                self._rows[key] = verb(self.vlm, self._entry(query), *arguments)
         return self._rows[key]
+
+    def _asked(self, verb: str, *detail: Hashable, common: bool = False) -> Work:
+        """Note who asks for what may be known already."""
+        work = Work(verb, (*self._shown, *detail), common and not self._shown)
+        self.clock.ask(work)
+        return work
 
     def _traced(self, scale: float) -> list[Trace]:
         """One pass over the whole batch: teacher-forced at scale 1, otherwise up to the last visual token."""

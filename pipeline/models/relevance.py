@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.models import scope
 from pipeline.models.base import VLM
+from pipeline.models.capabilities import gated_mlp
 from pipeline.models.decoder import Entry, logits, run
 from pipeline.models.heads import Heads, attend
 
@@ -93,21 +94,17 @@ class Secant(torch.autograd.Function):
         return grad * ctx.saved_tensors[0], None
 
 
-GATED = ("gate_proj", "up_proj", "down_proj", "act_fn")
-
-
 def gates(vlm: VLM, rule: Rule) -> dict[nn.Module, Callable[[Tensor, Tensor], Tensor]]:
     """What becomes of the two factors of every gated MLP, `act_fn(gate_proj(x))` and `up_proj(x)`."""
     rules: dict[nn.Module, Callable[[Tensor, Tensor], Tensor]] = {}
     for number, block in enumerate(vlm.blocks):
-        found: list[Any] = [
-            m for m in block.modules() if all(isinstance(getattr(m, n, None), nn.Module) for n in GATED)
-        ]
-        if len(found) != 1:
-            raise ValueError(f"block {number} has {len(found)} gated MLPs ({', '.join(GATED)}) where one was expected")
+        try:
+            found = gated_mlp(block)
+        except ValueError as error:
+            raise ValueError(f"block {number} {error}") from error
         if rule == "cp":
-            rules[found[0].act_fn] = lambda states, out: out.detach()
+            rules[found.act_fn] = lambda states, out: out.detach()
         else:
-            rules[found[0].act_fn] = lambda states, out: damp(Secant.apply(states, out), 0.5)
-            rules[found[0].up_proj] = lambda states, out: damp(out, 0.5)
+            rules[found.act_fn] = lambda states, out: damp(Secant.apply(states, out), 0.5)
+            rules[found.up_proj] = lambda states, out: damp(out, 0.5)
     return rules

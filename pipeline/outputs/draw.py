@@ -36,15 +36,17 @@ class Shown:
 
 
 def sample(folder: Path, drawn: Sample, row: Row, maps: Maps, box: Box = WHOLE) -> None:
-    """Write the two files of one sample into `folder`. box: the part of the image that the token grid covers."""
+    """Write `panel.png` of one sample into `folder`, and `masks.png` where there are masks. box: the part of the image
+    that the token grid covers."""
     if drawn.image is None:
         raise ValueError("a sample without an image cannot be drawn")
     folder.mkdir(parents=True, exist_ok=True)
     image = drawn.image.convert("RGB")
     masks = {name: decode(rle) for name, rle in (drawn.masks or {}).items()}
-    png = io.BytesIO()
-    overlay(image, masks).save(png, "PNG")
-    write_atomic(folder / "masks.png", png.getvalue())
+    if masks:
+        png = io.BytesIO()
+        overlay(image, masks).save(png, "PNG")
+        write_atomic(folder / "masks.png", png.getvalue())
     columns = [column(row, word, maps) for word in shown(row)]
     draw_panel(folder / "panel.png", Panel(image, masks, tuple(maps), columns, caption(row), box))
 

@@ -28,6 +28,7 @@ def figures(summary: Mapping[str, Any], explainer: str) -> dict[str, float | int
             flat[f"{prefix}{metric}"] = figure["value"]
             flat |= {f"{prefix}{part}/{metric}": figure[part] for part in PARTS}
     flat |= {f"samples/{name}": count for name, count in summary["samples"].items() if isinstance(count, int)}
+    flat["samples/failed"] = sum(summary.get("failed", {}).get(explainer, {}).values())
     return {name: value for name, value in flat.items() if value is not None}
 
 
@@ -41,7 +42,7 @@ def names() -> set[str]:
     groups = {**dict.fromkeys(map(_prefix, PROFILES), METRICS), CAPTIONS: text.METRICS}
     parts = ("", *(f"{part}/" for part in PARTS))
     found = {f"{prefix}{part}{metric}" for prefix, metrics in groups.items() for part in parts for metric in metrics}
-    return found | {f"samples/{name}" for name in ("expected", "scored", "quarantined")}
+    return found | {f"samples/{name}" for name in ("expected", "scored", "quarantined", "failed")}
 
 
 def _prefix(profile: str) -> str:

@@ -8,7 +8,7 @@ import math
 import os
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -81,6 +81,11 @@ class Row:
     schema: int = SCHEMA
 
     @property
+    def lacking(self) -> float:
+        """Return how many explainers have no entry here; infinity where the sample is quarantined."""
+        return lacking(self.error, self.failed)
+
+    @property
     def spoken(self) -> tuple[Spoken, ...]:
         """The words by name."""
         return tuple(Spoken(*word[:5], *map(tuple, word[5:])) for word in self.words)
@@ -104,8 +109,8 @@ class Head:
 
     @property
     def lacking(self) -> float:
-        """How many explainers have no entry here; infinite where the sample is quarantined."""
-        return float(len(self.failed)) if self.error is None else math.inf
+        """As `Row.lacking`."""
+        return lacking(self.error, self.failed)
 
 
 class Rows(Mapping[str, Row]):
@@ -159,6 +164,11 @@ class Rows(Mapping[str, Row]):
     def done(self, retry: bool = False) -> frozenset[str]:
         """Keys that need no more work; with `retry` those do that are quarantined or lack an explainer."""
         return frozenset(key for key, head in self.heads.items() if not (retry and head.lacking))
+
+
+def lacking(error: str | None, failed: Collection[str]) -> float:
+    """Return how many explainers a row has no entry of; infinity for a quarantined one."""
+    return float(len(failed)) if error is None else math.inf
 
 
 def encode(row: Row) -> bytes:

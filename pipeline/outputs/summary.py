@@ -12,6 +12,7 @@ from typing import Any
 
 from metrics import interval as intervals
 from metrics.base import Sum, gather
+from metrics.interval import Bootstrap
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.records import Row
 from pipeline.outputs.tally import Scores, Tally
@@ -41,7 +42,8 @@ def summarise(
 ) -> dict[str, Any]:
     """All data set figures. Raises ValueError unless there is one row for each key of the manifest, no more.
 
-    explainers: names in the order of the run; `differences.<a>-<b>` is a minus b for each pair in that order.
+    explainers: names in the order of the run; `differences.<a>-<b>` is a minus b for each pair in that order, over the
+    images that neither failed on. `failed` counts, for explainers that failed, samples by kind of error.
     words: name of the word backend. observe: is shown every row; reading them once more would take as long again.
     """
     missing, superfluous = prove(rows, expected)
@@ -52,19 +54,30 @@ def summarise(
         row = rows[key]
         tally.add(row)
         observe(row)
-    *figures, captions = intervals.bootstrap([*(of.images for of in tally.scores.values()), tally.captions])
-    found = dict(zip(tally.scores, figures, strict=True))
+    found, captions = _drawn(tally, [])
+    known = {frozenset[int](): found}
+
+    def among(*names: str) -> Mapping[tuple[str, str], Bootstrap]:
+        """Return figures over the images that all these explainers have."""
+        missing = frozenset().union(*(tally.missing[name] for name in names))
+        if missing not in known:
+            known[missing], _ = _drawn(tally, missing)
+        return known[missing]
+
     return _plain(
         {
             "explainers": {
                 name: {
-                    profile: {m: intervals.interval(found[name, profile], m) for m in METRICS} for profile in PROFILES
+                    profile: {m: intervals.interval(among(name)[name, profile], m) for m in METRICS}
+                    for profile in PROFILES
                 }
                 for name in explainers
             },
             "differences": {
                 f"{a}-{b}": {
-                    profile: {m: intervals.difference(found[a, profile], found[b, profile], m) for m in METRICS}
+                    profile: {
+                        m: intervals.difference(among(a, b)[a, profile], among(a, b)[b, profile], m) for m in METRICS
+                    }
                     for profile in PROFILES
                 }
                 for a, b in combinations(explainers, 2)
@@ -76,8 +89,9 @@ def summarise(
             "samples": {"expected": len(expected), "scored": tally.scored, "quarantined": len(rows) - tally.scored},
             "ground_truth": tally.with_masks,
             "quarantine": dict(tally.quarantine),
+            "failed": {name: dict(kinds) for name, kinds in tally.failed.items() if kinds},
             "redone": dict(tally.redone),
-            "objects": {profile: dict(tally.scores[explainers[0], profile].mentions) for profile in PROFILES},
+            "objects": {profile: dict(counts) for profile, counts in tally.mentions.items()},
             "words": {
                 "backend": words,
                 "count": tally.words,
@@ -93,6 +107,15 @@ def many_cut(summary: Mapping[str, Any]) -> bool:
     """Return whether many answers were cut off at the limit of tokens: a tenth of ten or more, or all of fewer."""
     cut, scored = summary["words"]["unfinished"], summary["samples"]["scored"]
     return bool(cut and (10 * cut >= scored if scored >= FEW else cut == scored))
+
+
+def _drawn(tally: Tally, missing: Collection[int]) -> tuple[dict[tuple[str, str], Bootstrap], Bootstrap]:
+    """Return figures with their resamples over all scored images but those whose places are `missing`: of every profile
+    of the explainers that have all these images, and of the captions."""
+    whole = [(name, profile) for name, profile in tally.scores if tally.missing[name] <= set(missing)]
+    tables = [*(tally.scores[of].images for of in whole), tally.captions]
+    *figures, captions = intervals.bootstrap([table.without(missing) if missing else table for table in tables])
+    return dict(zip(whole, figures, strict=True)), captions
 
 
 class Timing:

@@ -43,6 +43,8 @@ def show(
         console.print(f"{cut} of {samples['scored']} answers cut off at the limit of tokens", style="bold")
     for kind, count in summary["redone"].items():
         console.print(f"{count} samples redone in smaller batches after {kind}", style="bold", markup=False)
+    for name, kinds in summary.get("failed", {}).items():
+        console.print(failure(name, kinds, samples["scored"]), style="bold", markup=False)
     for profile in ("corrected", "reference") if beside else ("corrected",):
         forms = (_figures(summary, profile, beside, whose, metrics) for metrics in _fewer(tuple(COLUMNS)))
         console.print(_fitting(console, forms))
@@ -52,6 +54,12 @@ def show(
     captions = [f"{name} {_percent(figure['value'])}" for name, figure in summary["captions"].items()]
     if captions:
         console.print(Text("captions: " + " · ".join(captions)))
+
+
+def failure(name: str, kinds: Mapping[str, int], scored: int) -> str:
+    """Return a sentence on an explainer that failed on some of the scored samples. kinds: error -> how often."""
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    return f"{name} failed on {sum(kinds.values()):,} of {scored:,} samples ({counts}), which count for the others"
 
 
 def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20, file: Any = None) -> None:
@@ -120,7 +128,7 @@ def _differences(summary: Mapping[str, Any], profile: str, metrics: Sequence[str
     interval, a space or the end of the line."""
     pairs = summary["differences"]
     if len(pairs) > PAIRS:
-        leaders = best({name: of[profile] for name, of in summary["explainers"].items()}, "f1_iou")
+        leaders = highest({name: of[profile] for name, of in summary["explainers"].items()}, "f1_iou")
         pairs = {pair: of for pair, of in pairs.items() if set(pair.split("-")) & leaders}
     note = "percentage points on the same images, 95 % interval; ! leaves out zero"
     rows = {
@@ -164,7 +172,15 @@ def signed(value: float | None, digits: int = 1) -> str:
 
 
 def best(by_name: Mapping[str, Figures], metric: str) -> set[str]:
-    """The explainers with the highest figure; none where there is nothing to compare."""
+    """Return the explainers that are marked as the best of a column: those with the highest figure, unless that is 0 or
+    all have the same."""
+    top = highest(by_name, metric)
+    known = {name for name, of in by_name.items() if of[metric]["value"] is not None}
+    return top if top < known and any(by_name[name][metric]["value"] > 0 for name in top) else set()
+
+
+def highest(by_name: Mapping[str, Figures], metric: str) -> set[str]:
+    """Return the explainers with the highest figure; none where fewer than two have one."""
     values = {name: of[metric]["value"] for name, of in by_name.items() if of[metric]["value"] is not None}
     return {name for name, value in values.items() if value == max(values.values())} if len(values) > 1 else set()
 

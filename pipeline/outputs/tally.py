@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from metrics import entries as scores
 from metrics import text
@@ -23,16 +23,16 @@ class LengthClass:
 
 
 class Scores:
-    """What one explainer scored in one profile: the sums of each image, and every entry by category and by length.
-
-    mentions: what the captions mention, the same for every explainer: matches are made on words, not on maps.
-    """
+    """What one explainer scored in one profile: the sums of each image, and every entry by category and by length."""
 
     def __init__(self) -> None:
         self.images = Table(scores.METRICS)
         self.categories: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self.lengths: defaultdict[str, LengthClass] = defaultdict(LengthClass)
-        self.mentions = dict.fromkeys(("captions_without_object", "present", "absent", "lost_pixels"), 0)
+
+    def skip(self) -> None:
+        """Leave a line for an image that the explainer failed on."""
+        self.images.append({})
 
     def add(self, entries: Entries, words: int) -> None:
         """One more image and the number of its caption's words."""
@@ -43,17 +43,22 @@ class Scores:
             self.categories[entry.category].append(entry.iou)
             of.obj_iou.append(entry.iou)
         of.func_iou.extend(entry.share for entry in entries.functions)
-        self.mentions["captions_without_object"] += not entries.objects and not entries.absent
-        self.mentions["present"] += len(entries.objects)
-        self.mentions["absent"] += len(entries.absent)
-        self.mentions["lost_pixels"] += entries.lost
 
 
 class Tally:
-    """Rows added up. `scores` has an entry for each explainer and profile; an image without masks has none to add."""
+    """Rows added up. `scores` has an entry for each explainer and profile; an image without masks has none to add.
+
+    missing: explainer -> places, among the scored images, of those that it failed on. failed: explainer -> kind of
+    error -> how often. mentions: profile -> what the captions mention, the same for every explainer: matches are made
+    on words, not on maps.
+    """
 
     def __init__(self, explainers: Sequence[str], profiles: Sequence[str]) -> None:
         self.scores = {(name, profile): Scores() for name in explainers for profile in profiles}
+        self.missing: dict[str, set[int]] = {name: set() for name in explainers}
+        self.failed: dict[str, Counter[str]] = {name: Counter() for name in explainers}
+        kinds = ("captions_without_object", "present", "absent", "lost_pixels")
+        self.mentions = {profile: dict.fromkeys(kinds, 0) for profile in profiles}
         self.captions = Table(text.METRICS)
         self.metrics: set[str] = set()
         self.scored = self.with_masks = self.words = self.tokens = self.unfinished = 0
@@ -66,10 +71,18 @@ class Tally:
         if row.error is not None:
             self.quarantine[reason(row.error)] += 1
             return
+        for name in self.missing.keys() & row.failed.keys():
+            self.missing[name].add(self.scored)
+            self.failed[name][reason(row.failed[name])] += 1
         self.scored += 1
-        self.with_masks += bool(row.explainers)
+        self.with_masks += bool(row.explainers or row.captions)
         for (name, profile), of in self.scores.items():
-            of.add(row.explainers.get(name, {}).get(profile, Entries()), len(row.words))
+            if name in row.failed:
+                of.skip()
+            else:
+                of.add(row.explainers.get(name, {}).get(profile, Entries()), len(row.words))
+        if row.explainers or not row.failed:
+            self._mention(next(iter(row.explainers.values()), {}))
         self.captions.append(row.captions)
         self.metrics.update(row.captions)
         self.words += len(row.words)
@@ -80,6 +93,15 @@ class Tally:
         if row.answer:
             self.tokens += len(row.answer["ids"])
             self.unfinished += not row.answer["ended"]
+
+    def _mention(self, profiles: Mapping[str, Entries]) -> None:
+        """Count what one caption mentions, by the entries of any explainer."""
+        for profile, counts in self.mentions.items():
+            entries = profiles.get(profile, Entries())
+            counts["captions_without_object"] += not entries.objects and not entries.absent
+            counts["present"] += len(entries.objects)
+            counts["absent"] += len(entries.absent)
+            counts["lost_pixels"] += entries.lost
 
 
 def length(words: int) -> str:

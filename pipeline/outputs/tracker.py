@@ -181,7 +181,9 @@ def _log(
             words, tokens = shown(row), len(row.answer["ids"]) if row.answer else 0
             maps = kept.maps_of(folder, run_dir, tokens)
             drawn = strip(maps[explainer], [word.word for word in words]) if words and explainer in maps else None
-            image, masks = (wandb.Image(_picture(folder, name, run_dir)) for name in ("image.jpg", "masks.png"))
+            image = wandb.Image(_picture(folder, "image.jpg", run_dir))
+            there = inside.has(folder, "masks.png")
+            masks = wandb.Image(_picture(folder, "masks.png", run_dir)) if there else None
         except Damaged as error:
             table.add_data(row.index, row.key, f"{said} ({error})", None, None, None)
         else:
@@ -208,7 +210,7 @@ def _pictured(run_dir: Path) -> Iterator[tuple[Row, Path]]:
     rows = read_rows(run_dir)
     for key, head in sorted(rows.heads.items(), key=lambda item: item[1].index):
         folder = run_dir / "figures" / str(head.index)
-        if all(inside.has(folder, name) for name in ("image.jpg", "masks.png", "maps.npz")):
+        if all(inside.has(folder, name) for name in ("image.jpg", "panel.png", "maps.npz")):
             yield rows[key], folder
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.outputs.published import beside, published
 from pipeline.outputs.records import Row
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import COLUMNS, _difference, captions, clear, show, signed
+from pipeline.outputs.table import COLUMNS, _difference, best, captions, clear, show, signed
 from tests.outputs.made import EXPLAINERS, rows
 
 ROWS = rows()
@@ -174,3 +174,19 @@ def test_without_ground_truth_the_captions_are_shown_and_no_terminal_obeys_them(
     assert all(line.isprintable() for line in lines)
     assert summarise(rows, list(rows), EXPLAINERS, "hanta")["ground_truth"] == 0
     assert SUMMARY["ground_truth"] == 40
+
+
+@pytest.mark.parametrize(
+    ("values", "marked"),
+    [
+        ([0.0, 0.0], ""),
+        ([0.2, 0.2], ""),
+        ([0.2, None], ""),
+        ([0.2, 0.2, None], ""),
+        ([0.1, 0.2, None], "b"),
+        ([0.2, 0.0, 0.2], "ac"),
+    ],
+)
+def test_nothing_is_marked_as_best_where_all_are_zero_or_the_same(values: list[float | None], marked: str):
+    figures = {name: {"f1_iou": {"value": value}} for name, value in zip("abc", values, strict=False)}
+    assert best(figures, "f1_iou") == set(marked)

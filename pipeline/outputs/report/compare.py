@@ -11,7 +11,7 @@ from metrics.entries import Entries
 from metrics.interval import Interval, Table
 from pipeline.outputs.report.read import Entrant, Group, Run
 from pipeline.outputs.summary import PROFILES
-from pipeline.outputs.table import PAIRS, best
+from pipeline.outputs.table import PAIRS, highest
 
 Profiles = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Profile -> metric -> interval; None where there is no figure."""
@@ -33,7 +33,7 @@ class Pair:
 
 def leaders(entrants: Sequence[Entrant], profile: str) -> list[Entrant]:
     """The entrant with the highest F1-IoU, or those that share it; none where there is nothing to compare."""
-    top = best({str(at): entrant.figures[profile] for at, entrant in enumerate(entrants)}, HEADLINE)
+    top = highest({str(at): entrant.figures[profile] for at, entrant in enumerate(entrants)}, HEADLINE)
     return [entrant for at, entrant in enumerate(entrants) if str(at) in top]
 
 
@@ -55,9 +55,10 @@ def pairs_between(groups: Sequence[Group]) -> dict[str, list[Pair]]:
     return {profile: [pair for one in found for pair in one[profile]] for profile in PROFILES}
 
 
-def scored(run: Run) -> frozenset[str]:
-    """The keys of the samples that have figures."""
-    return frozenset(key for key, head in run.rows.heads.items() if head.error is None)
+def scored(run: Run, explainer: str | None = None) -> frozenset[str]:
+    """Return the keys of the samples that were scored; of one explainer, those that it did not fail on."""
+    heads = run.rows.heads.items()
+    return frozenset(key for key, head in heads if head.error is None and explainer not in head.failed)
 
 
 def _of(run: Run, titles: Mapping[Entrant, str]) -> Iterator[Pair]:
@@ -107,10 +108,10 @@ def _reversed(pair: Pair) -> Pair:
 
 
 def _paired(couples: Sequence[tuple[Entrant, Entrant]], titles: Mapping[Entrant, str]) -> Iterator[Pair]:
-    """Differences over the images that both runs scored; couples without such images are left out."""
+    """Differences over the images that both explainers have; couples without such images are left out."""
     tables: dict[tuple[Run, tuple[str, ...]], Tables] = {}
     for first, second in couples:
-        keys = tuple(sorted(scored(first.run) & scored(second.run)))
+        keys = tuple(sorted(scored(first.run, first.explainer) & scored(second.run, second.explainer)))
         if not keys:
             continue
         for run in (first.run, second.run):

@@ -46,6 +46,8 @@ SAID = 100
 
 
 Brief = tuple[int, str, str, int, list[list[Any]]]
+Scored = Sequence[Entries | None]
+"""The entries of each explainer; None where it failed."""
 
 
 class Unit(NamedTuple):
@@ -123,14 +125,16 @@ def write(folder: Path, name: str, run: Run) -> Shown:
 
 def brief(row: Row, explainers: Sequence[str]) -> Brief:
     """Index, key, how the text begins, whether it names absent objects; and for each category that it names, how many
-    words do, and in thousandths the sum of their IoU under each explainer."""
-    by_explainer = [_entries(row, name) for name in explainers]
-    named: dict[str, list[int]] = {}
-    for same in zip(*(entries.objects for entries in by_explainer), strict=True):
-        figures = [1, *(round(1000 * entry.iou) for entry in same)]
-        known = named.get(same[0].category, [0] * len(figures))
-        named[same[0].category] = [one + other for one, other in zip(known, figures, strict=True)]
-    absent = bool(by_explainer and by_explainer[0].absent)
+    words do, and in thousandths the sum of their IoU under each explainer, None under one that failed."""
+    scored = _scored(row, explainers)
+    named: dict[str, list[Any]] = {}
+    for place, match in enumerate(_any(scored).objects):
+        known = named.setdefault(match.category, [0, *(None if of is None else 0 for of in scored)])
+        known[0] += 1
+        for at, of in enumerate(scored):
+            if of is not None:
+                known[at + 1] += round(1000 * of.objects[place].iou)
+    absent = bool(_any(scored).absent)
     return row.index, row.key, short(_text(row), SAID), int(absent), [[name, *named[name]] for name in named]
 
 
@@ -138,16 +142,18 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
     """Everything that is shown of a sample.
 
     words: text with its spaces, kind (object, absent, else its label), number of its unit. units: first token, tokens,
-    category or None, and a list per explainer of token, least value that is foreground, and figures, the token that
-    counts first. Figures of an object are IoU, precision, recall; of a function word or punctuation the share below
-    the foreground, and that of the whole word where it has more tokens.
-    maps: rows, columns and zlib of uint8 for each explainer.
+    category or None, and per explainer (None where it failed) a list of token, least value that is foreground, and
+    figures, the token that counts first. Figures of an object are IoU, precision, recall; of a function word or
+    punctuation the share below the foreground, and that of the whole word where it has more tokens.
+    maps: rows, columns and zlib of uint8 for each explainer; None where it failed. failed: why, for each that did.
     """
     spoken, pieces = row.spoken, row.answer["pieces"] if row.answer else []
     masks = {name: mask for name, rle in sample.masks.items() if (mask := decode(rle)).any()}
-    scored = [_entries(row, name) for name in explainers]
-    wholes = [{share.first: share.share for share in (*of.functions, *of.punctuation)} for of in scored]
-    found = _units(row, scored[0] if scored else Entries())
+    scored = _scored(row, explainers)
+    lists = [() if of is None else (*of.functions, *of.punctuation) for of in scored]
+    wholes = [{share.first: share.share for share in shares} for shares in lists]
+    maps = [None if name in row.failed else sample.maps.get(name) for name in explainers]
+    found = _units(row, _any(scored))
     tokens = sum(len(unit.tokens) for unit in found if unit.category in masks)
     if tokens * len(explainers) * sample.size[0] * sample.size[1] > WORK:
         raise ValueError(f"{tokens} tokens of objects on an image of that size are too many to be shown")
@@ -159,10 +165,13 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
             text = "".join(pieces[token] for token in word.tokens)
             words.append([text, kind, number])
         if unit.category in masks:
-            shown = [_overlaps(unit, sample.maps[name], masks[unit.category], sample.box) for name in explainers]
+            shown = [of if of is None else _overlaps(unit, of, masks[unit.category], sample.box) for of in maps]
         else:
-            each = zip(explainers, scored, wholes, strict=True)
-            shown = [_shares(unit, sample.maps[name], of.threshold, whole) for name, of, whole in each]
+            each = zip(maps, scored, wholes, strict=True)
+            shown = [
+                None if of is None or known is None else _shares(unit, of, known.threshold, whole)
+                for of, known, whole in each
+            ]
         units.append([unit.tokens[0], len(unit.tokens), unit.category, shown])
     return {
         "file": sample.name,
@@ -173,7 +182,8 @@ def detail(row: Row, sample: Kept, explainers: Sequence[str]) -> dict[str, Any]:
         "words": words,
         "units": units,
         "masks": [[name, outline(mask)] for name, mask in masks.items()],
-        "maps": [[*sample.maps[name].shape[1:], _packed(sample.maps[name])] for name in explainers],
+        "maps": [of if of is None else [*of.shape[1:], _packed(of)] for of in maps],
+        "failed": {name: reason for name, reason in row.failed.items() if name in explainers},
     }
 
 
@@ -235,8 +245,15 @@ def _text(row: Row) -> str:
     return str((row.answer or {}).get("text", ""))
 
 
-def _entries(row: Row, explainer: str) -> Entries:
-    return row.explainers.get(explainer, {}).get(PROFILE, Entries())
+def _scored(row: Row, explainers: Sequence[str]) -> Scored:
+    """What each explainer scored; nothing where there is no ground truth."""
+    found = (row.explainers.get(name, {}).get(PROFILE, Entries()) for name in explainers)
+    return [None if name in row.failed else entries for name, entries in zip(explainers, found, strict=True)]
+
+
+def _any(scored: Scored) -> Entries:
+    """The entries of any explainer, for what is the same under all: which words name what."""
+    return next((of for of in scored if of is not None), Entries())
 
 
 def _thumb(source: bytes) -> bytes:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import pipeline
+from pipeline.notation import number
 from pipeline.outputs import inside, table
-from pipeline.outputs.report import breakdowns, compare, gallery, grids, plots, read, tables
+from pipeline.outputs.report import breakdowns, compare, failures, gallery, grids, plots, read, tables, times
 from pipeline.outputs.report.style import Plot
 from pipeline.outputs.report.verdict import verdict
 from pipeline.outputs.summary import PROFILES
@@ -89,6 +90,9 @@ def _write(folder: Path, runs: Sequence[read.Run]) -> None:
             for key, why in found.damaged.items()
         ],
         "reasons": tables.reasons(runs),
+        "failed": failures.failed(runs),
+        "partly": [(run, run.rows[key]) for run, key, _ in failures.lost(runs)[:MOST]],
+        "lost": len(failures.lost(runs)),
         "apart": tables.apart(runs) if len(runs) > 1 else ([], []),
     }
     page = environment().get_template("page.html.j2").render(context)
@@ -101,7 +105,8 @@ def environment() -> Environment:
     made = Environment(loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, **options)
     figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, tables.every, verdict)
     texts = (read.forms, tables.kept, tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
-    made.filters |= {function.__name__: function for function in (*figures, *texts)}
+    spent = (times.shared, times.milliseconds, number)
+    made.filters |= {function.__name__: function for function in (*figures, *texts, *spent)}
     made.tests["clear"] = table.clear
     made.globals |= {
         "profiles": PROFILES,

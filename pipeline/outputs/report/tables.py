@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import table
 from pipeline.outputs.report.compare import HEADLINE, Pair, scored
+from pipeline.outputs.report.failures import lost
 from pipeline.outputs.report.grids import Grid
 from pipeline.outputs.report.read import FORM, Entrant, Group, Run, differing, plain
 from pipeline.outputs.report.style import named
+from pipeline.outputs.report.times import cached, took
 from pipeline.outputs.table import ABSENT, COLUMNS, best
 
 METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
@@ -35,8 +37,8 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An explainer's figures in the order of `METRICS`. seconds: what it takes a sample, beyond what all share; None
-    where a cache may have answered, since that says who asked first and not what an explainer costs."""
+    """An explainer's figures in the order of `METRICS`. seconds: what it takes a sample, beyond what explainers share;
+    None where a cache may have answered, since that says who asked first and not what an explainer costs."""
 
     label: str
     cells: Sequence[Cell]
@@ -58,7 +60,7 @@ def standings(group: Group, profile: str) -> list[Line]:
         Line(
             entrant.label,
             [Cell(entrant.figures[profile][m], entrant.label in tops[m], entrant.paper.get(m)) for m in METRICS],
-            None if _cached(entrant.run) else entrant.run.timing["seconds"].get(f"explain/{entrant.explainer}"),
+            None if cached(entrant.run) else entrant.run.timing["seconds"].get(f"explain/{entrant.explainer}"),
         )
         for entrant in group.entrants
     ]
@@ -145,7 +147,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("batches", f"{of['batch_size']} samples, {threads}, answers {of['answers']}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in _versions(run).items())),
         ("fingerprint", run.sha256),
-        *(_took(run) if run.timing["mean"] is not None else ()),
+        *(took(run) if run.timing["mean"] is not None else ()),
     ]
 
 
@@ -172,16 +174,6 @@ def _said(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _versions(run: Run) -> dict[str, Any]:
     return {"python": run.starts[-1].get("python"), **run.fingerprint["versions"]}
-
-
-def _took(run: Run) -> list[tuple[str, str]]:
-    total, by = run.timing["total"], ", with what the cache knew" if _cached(run) else ""
-    each = f"{run.timing['mean']:.3g} s a sample"
-    return [("time", f"{each}, {total:,.{0 if total >= 10 else 2}f} s over all processes{by}")]
-
-
-def _cached(run: Run) -> bool:
-    return run.config.get("cache") is not None
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -214,8 +206,10 @@ def counts(runs: Sequence[Run]) -> str:
     bad = {(run.fingerprint["manifest"], key) for run in runs for key in run.rows.heads.keys() - scored(run)}
     many = f"{len(runs)} runs, " if len(runs) > 1 else ""
     ones = f"{len(names)} explainers" if len(names) != 1 else f"explainer {min(names)}"
-    lost = f", {len(bad):,} quarantined{' in some runs' if bad & done else ''}" if bad else ""
-    return f"{many}{ones}, {len(done):,} of {len(done | bad):,} samples{lost}"
+    gone = f", {len(bad):,} quarantined{' in some runs' if bad & done else ''}" if bad else ""
+    partly = {(run.fingerprint["manifest"], key) for run, key, _ in lost(runs)}
+    some = f", {len(partly):,} without an explainer that failed" if partly else ""
+    return f"{many}{ones}, {len(done):,} of {len(done | bad):,} samples{gone}{some}"
 
 
 def titles(runs: Sequence[Run], groups: Sequence[Group]) -> dict[Run, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored
+from pipeline.outputs.report.failures import failures
 from pipeline.outputs.report.read import Group, Run, differing, forms
 from pipeline.outputs.report.tables import interval, percent
 
@@ -31,6 +32,7 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
     ahead = [name for name, figures in known.items() if any(figure["high"] < 0 for figure in figures)]
     chance = [name for name in known if name not in (*clear, *ahead)]
     comparisons, kinds = len(known) * len(top), {scored(run) for run in group.runs}
+    failed = [f"{one.label} on {count:,}" for one in group.entrants if (count := failures(one))]
     besides = [name for name in differing(group.runs) if name.partition(".")[0] not in ("explainers", "limit")]
     told = [
         (True, _highest(top, first[0].figures[profile][HEADLINE], f"In profile {profile}{_whose(group)}")),
@@ -38,6 +40,7 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
         (ahead, f"Ahead on the images that both scored: {listed(ahead)}."),
         (unknown, f"Not compared on the same images: {listed(unknown)}."),
         (len(kinds) > 1, "The runs scored different images: look at differences rather than at single figures."),
+        (failed, f"Samples on which an explainer failed are missing: {listed(failed)}; pairs are over what both have."),
         (besides, f"The runs differ in more than their explainers: {listed(besides)}."),
         (comparisons > 1, f"Intervals are not adjusted for {comparisons} comparisons."),
     ]

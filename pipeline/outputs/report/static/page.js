@@ -29,9 +29,6 @@ function make(tag, properties = {}, ...children) {
   return node;
 }
 
-const percent = (value) => (100 * value).toFixed(1);
-const sum = (lists, column) => lists.reduce((all, one) => all + one[column], 0);
-const within = (value, least, most) => Math.min(most, Math.max(least, value));
 
 const gallery = $("samples");
 let run, index, colours; // the run shown, its index, the colour of each value of a map
@@ -77,8 +74,8 @@ function worth(place) {
   const [category, by] = [$("category").value, $("by").value];
   const objects = index.samples[place][4].filter((one) => category === "" || one[0] === Number(category));
   const each = index.explainers.map((_, number) => sum(objects, number + 2) / sum(objects, 1) / 1000);
-  const value = by === "" ? each.reduce((all, one) => all + one, 0) / each.length : each[Number(by)];
-  return { place, value, spread: Math.max(...each) - Math.min(...each) };
+  const known = each.filter((one) => !isNaN(one)); // without those of explainers that failed
+  return { place, value: by === "" ? mean(known) : each[Number(by)], spread: Math.max(...known) - Math.min(...known) };
 }
 
 const ORDERS = { worst: ["value", 1], best: ["value", -1], spread: ["spread", -1] };
@@ -132,13 +129,6 @@ async function choose(place) {
 /** Choose the sample so many places further in the list. */
 const step = (by) => choose(shown[within(shown.indexOf(at) + by, 0, shown.length - 1)]);
 
-/** The maps of one explainer as bytes, one map after the other. */
-async function unpacked([height, width, text]) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return { height, width, values: new Uint8Array(await new Response(stream).arrayBuffer()) };
-}
-
 // --- one sample: its caption, the word, the maps --------------------------------------------------------------------
 
 /** What a click on a word chooses, often more than this word: first token, tokens, category, figures. */
@@ -171,7 +161,7 @@ function chooseWord(place) {
 }
 
 /** The tokens of a unit in the answer's order: those that have figures. */
-const tokensOf = (each) => (each.find((tokens) => tokens.length) ?? []).map(([its]) => its).sort((a, b) => a - b);
+const tokensOf = (each) => (each.find((tokens) => tokens?.length) ?? []).map(([its]) => its).sort((a, b) => a - b);
 
 /** A word of several tokens: the one that counts under each explainer, or one of them under all. */
 function drawTokens() {
@@ -193,10 +183,12 @@ function drawMaps() {
   const names = sample.masks.flatMap(([textContent]) => [", ", make("bdi", { textContent })]);
   const named = make("figcaption", {}, names.length ? "masks: " : "", ...names.slice(1));
   $("whole").replaceChildren(frame("the image", contours(outlines)), named);
-  const shown = each.map((tokens) => tokens.find((one) => one[0] === token) ?? tokens[0]);
-  const best = own.length && shown.length > 1 ? Math.max(...shown.map((one) => one[2])) : NaN;
-  $("tiles").replaceChildren(...shown.map(([its, least, ...figures], number) => {
+  const shown = each.map((tokens) => tokens && (tokens.find((one) => one[0] === token) ?? tokens[0]));
+  const best = own.length ? bestOf(shown.filter(Boolean).map((one) => one[2])) : NaN;
+  $("tiles").replaceChildren(...shown.map((of, number) => {
     const name = sample.explainers[number];
+    if (of === null) return failedTile(name);
+    const [its, least, ...figures] = of;
     const canvas = heat(sample.maps[number], its, $("cut").checked ? least : null);
     canvas.setAttribute("aria-label", `map of “${sample.words[word][0].trim()}” under ${name}`);
     const title = make("strong", { textContent: name + (figures[0] === best ? " ★" : "") });
@@ -205,12 +197,10 @@ function drawMaps() {
   }));
 }
 
-/** What is known of the map of one token under one explainer. */
-function told(figures, category) {
-  const [one, other, third] = figures.map(percent);
-  if (figures.length === 3) return `IoU ${one} · P ${other} · R ${third}`;
-  if (figures.length) return `${one} % below the threshold${other ? `, ${other} % over the word's tokens` : ""}`;
-  return category === null ? "" : `⊘ not in the image: ${category}`;
+/** In the place of a map of an explainer that failed: the reason. */
+function failedTile(name) {
+  const reason = make("span", { className: "figures", dir: "auto", textContent: `failed: ${sample.failed[name] ?? "no map"}` });
+  return make("figure", {}, make("figcaption", {}, make("strong", { textContent: name }), make("br"), reason));
 }
 
 /** The image in its own shape, and what lies on it. */
