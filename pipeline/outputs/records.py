@@ -25,7 +25,8 @@ SCHEMA = 2
 """Version of a row's fields. Rows of schema 1, without `failed` and `phrases`, are read and brought up to date."""
 LONGEST = 1 << 24
 """Bytes that a line may have."""
-FILES = "rows.*.jsonl"
+FILES, RANKS = "rows.*.jsonl", 900
+"""The files of rows, which stay open while rows are read, and how many there may be."""
 _TAIL = len(b'"crc32":"01234567"}')
 
 
@@ -217,8 +218,10 @@ def decode(line: bytes) -> Row:
 
 def read_rows(folder: Path) -> Rows:
     """All complete rows of a run folder, files in order of name."""
-    rows = Rows()
-    for name in inside.names(folder, FILES):
+    rows, files = Rows(), inside.names(folder, FILES)
+    if len(files) > RANKS:
+        raise Damaged(f"{folder} holds more than {RANKS} files of rows; a run has one for each of its processes")
+    for name in files:
         rows.add(folder / name)
     return rows
 

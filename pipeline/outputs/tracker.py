@@ -84,11 +84,15 @@ def _publish(
 
 
 def _room(run_dir: Path) -> None:
-    """Raise Damaged where W&B, which follows links, would write out of the run folder or be told where to send."""
+    """Raise Damaged where W&B, which follows links, would write out of the run folder, send what lies outside (files of
+    an earlier start, which wait to be synced), or be told where to send."""
     inside.resolved(run_dir, "wandb", "data")  # beside it W&B only makes folders that are new
-    for place, folders, files in os.walk(run_dir / "wandb" / "data"):
-        for name in (*folders, *files):
-            inside.resolved(run_dir, *Path(place).relative_to(run_dir).parts, name)
+    waiting = [f"{name}/files" for name in inside.names(run_dir / "wandb", "*run-*") if name != "latest-run"]
+    for part in ("data", *waiting):
+        inside.resolved(run_dir, "wandb", *part.split("/"))
+        for place, folders, files in os.walk(run_dir / "wandb" / part):
+            for name in (*folders, *files):
+                inside.resolved(run_dir, *Path(place).relative_to(run_dir).parts, name)
     if Path.cwd().resolve().is_relative_to(run_dir.resolve()):
         for name in ("wandb", ".wandb"):
             if inside.has(Path.cwd(), name, "settings"):

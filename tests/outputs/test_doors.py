@@ -87,7 +87,9 @@ def test_what_is_superseded_is_deleted_inside_alone(run: Path, tmp_path: Path) -
     assert outside.is_dir()
 
 
-@pytest.mark.parametrize("name", ["wandb", "wandb/data", "wandb/data/artifacts"])
+@pytest.mark.parametrize(
+    "name", ["wandb", "wandb/data", "wandb/data/artifacts", "wandb/offline-run-1-a/files", "wandb/run-1-a/files/x.png"]
+)
 def test_wandb_writes_through_no_link(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (tmp_path / "outside").mkdir()
     (run / name).parent.mkdir(parents=True, exist_ok=True)

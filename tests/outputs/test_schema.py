@@ -88,6 +88,13 @@ def test_a_line_without_end_is_refused_and_not_read_on(tmp_path: Path) -> None:
         read_rows(tmp_path)
 
 
+def test_more_files_of_rows_than_a_run_can_have_are_refused(tmp_path: Path) -> None:
+    for rank in range(901):
+        (tmp_path / f"rows.{rank}.jsonl").touch()
+    with pytest.raises(Damaged, match="more than 900 files of rows"):
+        read_rows(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -52,13 +52,18 @@ class NamesFields(TypedDict):
 
 
 @with_config(OPEN)
+class ModelFields(TypedDict):
+    init_args: NotRequired[dict[str, Any]]
+
+
+@with_config(OPEN)
 class ConfigFields(TypedDict):
     """`config.yaml` as a page reads it."""
 
     names: NamesFields
     explainers: Annotated[list[Text], Some]
     beside: NotRequired[Text | None]
-    vlm: NotRequired[dict[str, Any]]
+    vlm: NotRequired[ModelFields]
 
 
 Id = Annotated[str, shaped(r"[0-9a-z]{8}", "eight letters and digits")]
