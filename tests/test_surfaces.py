@@ -198,7 +198,7 @@ def test_wandb_is_told_text(tmp_path: Path) -> None:
     draw.sample(tmp_path, sample, row, maps)
     logged: dict[str, Any] = {}
     run = SimpleNamespace(log=logged.update, summary={})
-    tracker._log(run, "cam", {"explainers": {"cam": {}}, "samples": {}}, [(row, tmp_path)])
+    tracker._log(run, tmp_path, "cam", {"explainers": {"cam": {}}, "samples": {}}, [(row, tmp_path)])
     ((_, key, caption, *images),) = logged["samples_table"].data
     assert key == "k"
     assert is_text(caption, lines=False)

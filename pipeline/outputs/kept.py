@@ -5,12 +5,13 @@ Cheap enough for hundreds of samples; the panel that `draw` makes of one is not.
 
 import io
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules.pictures import inspect
+from datamodules.pictures import MAX_PIXELS, inspect
 from datamodules.printable import printable
 from datamodules.rle import plain, sound
 from datamodules.sample import RLE, Sample
@@ -26,7 +27,7 @@ SIDE, QUALITY = 768, 90
 """A larger image is kept with its longer side at so many pixels; masks keep the image's own size."""
 MOST = 1 << 26
 """Bytes that `sample.json` may have."""
-PICTURES = {"image.jpg": ("jpg", 1 << 25, 1 << 22), "masks.png": ("png", 1 << 28, 1 << 27)}
+PICTURES = {"image.jpg": ("jpg", 1 << 25, 1 << 22), "masks.png": ("png", 1 << 28, MAX_PIXELS)}
 """Format, bytes and pixels that a picture may have; what a run keeps has less."""
 REMEDY = "delete it, and views go without that sample"
 
@@ -114,8 +115,9 @@ def picture(folder: Path, name: str, root: Path | None = None) -> bytes:
     suffix, most, pixels = PICTURES[name]
     data = _read(folder, name, root, most)
     try:
-        found, _, _ = inspect(data, max_pixels=pixels)
-    except (OSError, ValueError, SyntaxError) as error:
+        with warnings.catch_warnings(action="ignore"):  # Pillow warns of sizes that are refused here
+            found, _, _ = inspect(data, max_pixels=pixels)
+    except Exception as error:  # a stranger's bytes can raise anything
         raise Damaged(f"{folder} is damaged: {name}: {printable(str(error))}; {REMEDY}") from error
     if found != suffix:
         raise Damaged(f"{folder} is damaged: {name} holds a {found} picture; {REMEDY}")

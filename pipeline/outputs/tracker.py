@@ -204,7 +204,7 @@ def _picture(folder: Path, name: str, run_dir: Path) -> str:
     data = kept.picture(folder, name, run_dir)
     try:
         decode_image(data, suffix, max_pixels=pixels)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # a stranger's bytes can raise anything
         raise Damaged(f"{folder / name} is damaged: {printable(str(error))}") from error
     return str(inside.resolved(run_dir, *folder.relative_to(run_dir).parts, name))
 

@@ -1,5 +1,6 @@
 """A run folder of a stranger: the page, the tracker, a run that goes on and `--fresh` stay inside it."""
 
+import io
 import json
 import os
 import zlib
@@ -210,6 +211,34 @@ def test_a_folder_of_pictures_that_leads_out_is_named(tmp_path: Path, name: str)
     assert not (tmp_path / "x").exists()
     with pytest.raises(Damaged):
         maps_of(tmp_path / "run", name)
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG that says it has this size, and has no pixels."""
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
+    return b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + head + zlib.crc32(head).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("name", ["image.jpg", "masks.png"])
+@pytest.mark.parametrize(
+    "data", [png(40_000, 40_000), png(10_000, 10_000), png(1 << 30, 1 << 30), b"", b"\xff\xd8\xff\xd9", b"GIF89a" * 9]
+)
+def test_a_picture_of_far_too_many_pixels_or_none_is_damaged_and_nothing_is_said_beside(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, name: str, data: bytes
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(Damaged, match=f"is damaged: {name}"):
+        kept.picture(tmp_path, name)
+    assert not recwarn.list
+
+
+def test_a_jpeg_of_very_many_scans_is_damaged(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    Image.effect_noise((64, 64), 99).save(made, "JPEG", progressive=True)
+    data, at = made.getvalue(), made.getvalue().rindex(b"\xff\xda")
+    (tmp_path / "image.jpg").write_bytes(data[:-2] + 400 * data[at:-2] + data[-2:])
+    with pytest.raises(Damaged, match="scans"):
+        kept.picture(tmp_path, "image.jpg")
 
 
 def maps_of(folder: Path, name: str) -> None:
