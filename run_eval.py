@@ -6,8 +6,9 @@
 
 Exit status: 0 complete; 2 the command is wrong, or the checkpoint cannot be used; 3 samples are missing, or rows are
 not of this data; 4 more samples are quarantined than --max_bad; 5 the run folder cannot be written (full disk,
-read-only), or the machine fails to read data (stale mount); 75 stopped by Ctrl-C, SIGTERM or SIGUSR1 after the batch
-in hand: the same command resumes; a second Ctrl-C ends it at once. With several processes the status of rank 0 counts.
+read-only), the machine fails to read data (stale mount), or another command owns the run folder; 75 stopped by Ctrl-C,
+SIGTERM or SIGUSR1 after the batch in hand: the same command resumes; a second Ctrl-C ends it at once. With several
+processes the status of rank 0 counts.
 """
 
 if __name__ == "__main__":  # before anything else is imported
@@ -24,12 +25,14 @@ from typing import Any
 
 from datamodules.faults import Overlooked
 from datamodules.printable import printable
+from datamodules.streams import protect
 from pipeline import stop
 from pipeline.notice import Notice
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the evaluation that `args` (default: the command line) describes; returns the exit status."""
+    protect("run_eval.py")
     from pipeline import early
 
     words = sys.argv[1:] if args is None else args

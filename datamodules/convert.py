@@ -45,6 +45,7 @@ from datamodules.sources.grandf import PROMPTS, grounded
 from datamodules.sources.psg import panoptic
 from datamodules.sources.shards import shards
 from datamodules.sources.tam import tam_layout
+from datamodules.streams import protect
 
 TOO_MANY_LEFT_OUT, UNREADABLE = 4, 5
 FORMAT = 2
@@ -54,6 +55,7 @@ Item = TypeVar("Item")
 
 def main(args: Sequence[str] | None = None) -> int:
     """Convert as the command line says; the exit status."""
+    protect("datamodules.convert")
     options = parse(args)
     try:
         source = options.make(options)

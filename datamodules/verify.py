@@ -20,6 +20,7 @@ from datamodules.files import digest_of
 from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
 from datamodules.printable import describe, printable
 from datamodules.shards import find
+from datamodules.streams import protect
 from datamodules.tar import MAX_HEADER, open_tar, walk
 
 UNREADABLE = 5
@@ -28,6 +29,7 @@ UNREADABLE = 5
 
 def main(args: Sequence[str] | None = None) -> int:
     """Print what is wrong; the exit status."""
+    protect("datamodules.verify")
     parser = argparse.ArgumentParser(
         prog="seewhy verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lightning import Trainer
@@ -49,15 +49,15 @@ class Board:
             _tell(f"no more figures on W&B while this runs ({service.reason(error)})")
             self.trainer.logger = None
 
-    def publish(self) -> None:
-        """Final figures and pictures of every explainer."""
+    def publish(self, verify: Callable[[], object] | None = None) -> None:
+        """Final figures and pictures of every explainer. verify: called before each; what it raises ends the run."""
         if in_a_sweep() and not self.trainer.logger:
             self.open()  # nothing was left to do, yet the trial wants its metric
         logger = self.trainer.logger
         if isinstance(logger, WandbLogger) and self.single:
             failed = tracker.finish_single(logger.experiment, self.run_dir, self.single, self.mode)
         else:
-            failed = tracker.publish(self.run_dir, self.project, self.entity, self.mode, self.group, self.tags)
+            failed = tracker.publish(self.run_dir, self.project, self.entity, self.mode, self.group, self.tags, verify)
         if failed:
             _tell(failed)
 

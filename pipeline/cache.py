@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from inspect import getfile
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pipeline
 from datamodules.base import SampleDataModule
 from pipeline.arguments import UsageError
 from pipeline.models.base import VLM
+from pipeline.numerics import environment, settings
 from pipeline.store import held
 from pipeline.types import Layout
 
@@ -24,8 +24,6 @@ LISTS = 64
 """Entries that a list of best tokens is kept with at least, so that shorter ones are known too."""
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "pillow")
 """Those whose version may change what a model is fed or what it answers."""
-FLOAT32 = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv")
-"""Parts of torch.backends with a precision of their own, which the older, common settings set too."""
 COUNTED = {*PACKAGES, *sys.stdlib_module_names}
 HERE = Path(pipeline.__file__).parent
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -87,16 +85,8 @@ def sources(cls: type[VLM]) -> list[Path]:
 def numerics(device: torch.device) -> tuple[str, ...]:
     """What a program, or Lightning by an option of the trainer, sets of torch that changes how it computes: types,
     precision of products and convolutions, the choice of algorithms, which kernels attention may take."""
-    on = torch.backends
     casts = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None
-    kernels = (on.cuda.flash_sdp_enabled, on.cuda.mem_efficient_sdp_enabled, on.cuda.math_sdp_enabled)
-    switches = (on.cudnn.enabled, on.cudnn.benchmark, on.cudnn.deterministic, on.cuda.cudnn_sdp_enabled())
-    exact = (torch.are_deterministic_algorithms_enabled(), *switches, *(enabled() for enabled in kernels))
-    try:
-        precision = attrgetter(*(f"{part}.fp32_precision" for part in FLOAT32))(on)
-    except AttributeError:  # torch before 2.9
-        precision = (torch.get_float32_matmul_precision(), on.cudnn.allow_tf32)
-    return tuple(map(str, (torch.get_default_dtype(), casts, *exact, *precision)))
+    return (str(casts), *settings().values(), *(f"{name}={value}" for name, value in environment().items()))
 
 
 def footprint(vlm: VLM, layout: Layout, scales: Iterable[float]) -> int:

@@ -1,7 +1,7 @@
 """The commands of the project: `seewhy`, which is `run_eval.py`, and `seewhy COMMAND`.
 
-What is wrong with the options of a command is told before its module is imported. Nothing but the standard library and
-`pipeline.stop` is imported here, so that signals are heard from the first moment on.
+What is wrong with the options of a command is told before its module is imported. Nothing but the standard library,
+`datamodules.streams` and `pipeline.stop` is imported here, so that signals are heard from the first moment on.
 """
 
 import importlib
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.streams import protect
 from pipeline import stop
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,7 @@ MODULES = {
 def main(args: Sequence[str] | None = None) -> int:
     """Carry out the command that `args` (default: the command line) name. Return the exit status."""
     words = list(sys.argv[1:] if args is None else args)
+    protect(f"pipeline.{words[0]}" if words and words[0] in MODULES else "run_eval.py")
     if not words or words[0] not in MODULES:
         return evaluate(words)
     if words[0] == "sweep":

@@ -3,8 +3,7 @@
 import errno
 import platform
 import sys
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,32 @@ import torch
 import torch.distributed as dist
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-import pipeline
 from datamodules.faults import MachineError
 from datamodules.printable import printable
-from metrics.text import meteor
+from datamodules.streams import spared
 from metrics.words import tagger
-from pipeline import answers, bad, launch, trial, typed
+from pipeline import answers, bad, launch, remarks, trainer_options, trial, typed
 from pipeline.arguments import UsageError
 from pipeline.board import Board, in_a_sweep
 from pipeline.cache import Cache
 from pipeline.cli import Job, fail
-from pipeline.explainers.base import equal_by_definition
+from pipeline.mark import mark
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.module import ExplainModule
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import kept, published, summary, table
 from pipeline.outputs.inside import Damaged
+from pipeline.outputs.owner import OwnedError, Ownership, take
 from pipeline.outputs.records import Rows, read_rows
+from pipeline.remarks import named
 from pipeline.remembered import Remembered
-from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, at_fault
+from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, WRONG, at_fault
 from pipeline.stop import Stop, Stopped, stopped_by
 from pipeline.trial import CannotExplainError
 from pipeline.watch import Watch, check
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """A full disk, a full quota, a folder or a disk that cannot be written."""
-VERSIONS = ("torch", "transformers", "torchmetrics", "opencv-python-headless", "HanTa")
-"""Packages whose version may change a figure."""
 
 
 class Evaluation:
@@ -49,30 +47,22 @@ class Evaluation:
         torch.set_num_threads(self.config.threads)
         try:
             self.refuse_sweeps_of_several()
+            trainer_options.check(self.config.trainer.as_dict())
             self.trainer, self.vlm, self.data, self.explainers = job.build()
             self.launched = launch.meet(self.trainer)
             self.beside = published.beside(self.config.beside)
             self.tagger = tagger(self.config.words)
             if launch.leading():
                 self.check_explainers()
+                for line in remarks.limit(self.config.limit, len(self.data.keys)):
+                    tell(line)
             # a checkpoint takes long to hash: rank 0 does, and tells the others the folder that follows from it
             self.model_identity = self.vlm.identity() if launch.leading() else {}
             self.cache = Cache.of(self.config.cache, self.config.cache_size, self.model_identity)
             self.given, source = answers.given(self.config.answers, self.data, self.model_identity)
-            self.mark = {
-                "manifest": self.data.digest,
-                "model": self.model_identity,
-                "explainers": job.explainer_parameters(),
-                "answers": source,
-                "data": job.data_options() | ({"synonyms": said} if (said := dict(self.data.synonyms)) else {}),
-                "batch_size": self.config.batch_size,
-                "limit": self.config.limit,
-                "threads": self.config.threads,
-                "save_maps": self.config.save_maps,
-                "words": self.tagger.name,
-                "meteor": meteor("a", ["a"]) is not None,
-                "versions": {"seewhy": pipeline.__version__, **{name: version(name) for name in VERSIONS}},
-            }
+            self.mark = mark(job, self.vlm, self.data, self.explainers, self.tagger.name)
+            self.mark |= {"model": self.model_identity, "answers": source}
+            self.mark["trainer"]["precision"] = str(self.trainer.precision)  # on a CPU that of 16-mixed is bf16-mixed
         except (UsageError, MisconfigurationException, ValueError, LookupError, TypeError, OSError) as error:
             fail(error)
         except MachineError as error:
@@ -80,6 +70,7 @@ class Evaluation:
         names = [job.stems["vlm"], job.stems["data"]]
         default = Path("runs") / "-".join([*names, fingerprints.digest(self.mark)[:8]])
         self.run_dir = Path(self.config.run_dir or default)
+        self.ownership: Ownership | None = None
         self.board = Board(self.trainer, self.run_dir, list(self.explainers), names, **self.config.wandb.as_dict())
 
     def run(self) -> int:
@@ -87,11 +78,15 @@ class Evaluation:
         launcher = self.trainer.strategy.launcher
         forward, say = launcher.kill if launcher else nothing, tell if launch.leading() else nothing
         with Stop(forward, say, parent=launch.parent(self.trainer)) as stop:
+            over = self.launched == 1 and self.trainer.num_nodes == 1
             try:
-                return self.through(stop)
+                status, over = self.through(stop), True
+                return status
             except (Stopped, Exception) as error:
                 if stop.received is not None:  # also where it is another rank or a loader worker that is gone
                     return self.stopped(stop.received)
+                if (owned := self.owned(error)) is not None:
+                    return self.refused(owned, status=AT_FAULT)
                 if isinstance(error, MachineError) or (isinstance(error, OSError) and error.errno in STORAGE):
                     fail(at_fault(error, self.run_dir), AT_FAULT)
                 if isinstance(error, CheckpointError):
@@ -104,6 +99,8 @@ class Evaluation:
                     return self.refused(*error.lines(self.config.explainers))
                 raise
             finally:
+                if self.ownership is not None and over:  # else ranks that nobody here waits for have rows in hand
+                    self.ownership.release()
                 if dist.is_available() and dist.is_initialized():
                     dist.destroy_process_group()
 
@@ -129,21 +126,36 @@ class Evaluation:
         tell(stopped_by(number))
         return STOPPED
 
-    def refused(self, *lines: object) -> int:
-        """The exit status where checkpoint or explainers cannot be used, which every rank knows by now."""
+    def refused(self, *lines: object, status: int = WRONG) -> int:
+        """The exit status where checkpoint, explainers or folder cannot be used, which every rank knows by now."""
         if launch.leading():
             for line in lines[:-1]:
                 tell(f"error: {line}")
-            fail(lines[-1])
+            fail(lines[-1], status)
         return 0  # as where it is stopped
+
+    def owned(self, error: BaseException) -> OwnedError | None:
+        """What says that another command has the run folder: `error`, or the folder where `error` follows from it, as
+        where ranks that found out first are gone."""
+        try:
+            self.verify()
+        except OwnedError as found:
+            return found
+        return error if isinstance(error, OwnedError) else None
+
+    def verify(self) -> None:
+        """Raise OwnedError where another command has the run folder by now; on rank 0, before it writes there."""
+        if self.ownership is not None:
+            self.ownership.claim.verify()
 
     def open(self) -> None:
         """Make the run folder, or accept the one that the same command left."""
         try:
             here: dict[str, Any] = {"python": platform.python_version(), "host": platform.node(), "command": sys.argv}
             here["samples"] = len(self.data.expected)
+            self.ownership = take(self.run_dir, tell)
             fingerprints.open_run(self.run_dir, self.mark, fresh=self.config.fresh, environment=here)
-            fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump())
+            fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump(), self.verify)
         except ValueError as error:
             fail(error)
         except (FileExistsError, FileNotFoundError, NotADirectoryError):
@@ -152,17 +164,12 @@ class Evaluation:
 
     def tell_first(self) -> None:
         """Say, before anything is computed, what of the command is slow or gives the same thing twice."""
-        for names in equal_by_definition(self.explainers):
-            tell(
-                f"{', '.join(names[:-1])} and {names[-1]} give equal maps by definition, up to rounding; "
-                "one of them is enough (docs/explainers says which parameter makes them differ)"
-            )
-        dtype = str(self.vlm.dtype).removeprefix("torch.")
-        if self.trainer.strategy.root_device.type == "cpu" and dtype != "float32":
-            tell(
-                f"{dtype} on a CPU is slower than float32 as a rule, and its figures are those of {dtype}: states are "
-                "rounded, so answers and maps differ from float32's; --vlm.dtype=float32 for a CPU"
-            )
+        for line in remarks.first(self.vlm, self.explainers, self.trainer.strategy.root_device):
+            tell(line)
+
+    def tell_cut(self, found: Mapping[str, Any]) -> None:
+        """Say that many answers were cut off at the limit of tokens."""
+        tell(remarks.cut_off(self.vlm, found))
 
     def left(self) -> int:
         """How many samples have to be done; a line says how many need not."""
@@ -188,6 +195,7 @@ class Evaluation:
             save_maps=self.config.save_maps,
             observe=watch,
             retry=self.config.retry_quarantined,
+            claim=self.ownership.claim if self.ownership else None,
             stop=stop,
             cache=self.cache,
             synonyms=self.data.synonyms,
@@ -218,19 +226,16 @@ class Evaluation:
             return NOT_WHOLE
         timing = summary.Timing()
         found = summary.summarise(rows, self.data.expected, list(self.explainers), self.tagger.name, timing)
-        fingerprints.write_json(self.run_dir / "summary.json", found)
-        fingerprints.write_json(self.run_dir / "timing.json", timing.figures())
+        fingerprints.write_json(self.run_dir / "summary.json", found, self.verify)
+        fingerprints.write_json(self.run_dir / "timing.json", timing.figures(), self.verify)
         if counted is not None:
             check(counted, found)
-        if found["ground_truth"] or not found["samples"]["scored"]:
-            table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
-        else:
-            table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
+        self.verify()
+        self.board.publish(self.verify)
+        with spared(tell):
+            self.show(found, rows)
         if summary.many_cut(found):
             self.tell_cut(found)
-        self.board.publish()
-        look = printable(typed.shown("report", self.run_dir))
-        print(f"run folder: {printable(str(self.run_dir))}; to look at it: {look}")
         if bare := self.undrawn(rows):
             tell(
                 f"{bare} of the first {self.config.figures} samples have no pictures; these are kept "
@@ -243,15 +248,14 @@ class Evaluation:
             return TOO_MANY_BAD
         return 0
 
-    def tell_cut(self, found: Mapping[str, Any]) -> None:
-        """Say that many answers were cut off at the limit of tokens, and what may be the reason."""
-        cut, scored = found["words"]["unfinished"], found["samples"]["scored"]
-        ends = self.vlm.processor.tokenizer.convert_ids_to_tokens(list(self.vlm.ends))
-        known = f"the known end tokens are {', '.join(ends)}" if ends else "its checkpoint names no end token"
-        tell(
-            f"{cut} of {scored} answers were cut off at {self.vlm.max_new_tokens} tokens; "
-            f"allow more with --vlm.max_new_tokens, or see whether the model ends its answers otherwise: {known}"
-        )
+    def show(self, found: Mapping[str, Any], rows: Rows) -> None:
+        """Print the figures, or what the model said where there are none, and how to look at the run."""
+        if found["ground_truth"] or not found["samples"]["scored"]:
+            table.show(found, self.job.stems["vlm"], self.job.stems["data"], self.beside)
+        else:
+            table.captions(rows, self.job.stems["vlm"], self.job.stems["data"])
+        look = typed.shown("report", self.run_dir)
+        print(f"run folder: {printable(str(self.run_dir))}; to look at it: {look}", flush=True)
 
     def undrawn(self, rows: Rows) -> int:
         """How many samples lack the pictures that --figures asks for: from before, or keeping failed."""
@@ -292,8 +296,3 @@ def tell(message: str) -> None:
 
 def nothing(_: object) -> None:
     """For those who have nobody to tell."""
-
-
-def named(keys: Sequence[str]) -> str:
-    """The first keys of many."""
-    return ", ".join(keys[:20]) + (" ..." if len(keys) > 20 else "")

@@ -29,6 +29,7 @@ from pipeline.models.checkpoint import CheckpointError
 from pipeline.models.passes import Passes
 from pipeline.notice import Notice
 from pipeline.outputs import draw, inside, kept, maps
+from pipeline.outputs.owner import Claim, OwnedError
 from pipeline.outputs.records import Row, Rows, RowWriter, Spoken, read_rows
 from pipeline.remembered import Remembered
 from pipeline.stop import Stop
@@ -47,8 +48,8 @@ class ExplainModule(LightningModule):
     given: takes the place of generation. figures: of how many samples of the manifest images and maps are kept for
     the views; panels: of how many of these a picture is drawn.
     observe: is shown every row that counts. retry: samples are done again that are quarantined or lack an explainer.
-    stop: what ends the run between two batches. cache: of what the model is asked; then it is loaded only where
-    something is new. synonyms: words or phrases that name a category.
+    claim: the right to write into `run_dir`, that of rank 0 counts. stop: what ends the run between two batches.
+    cache: of what the model is asked; then it is loaded only where something is new. synonyms: words for categories.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ExplainModule(LightningModule):
         save_maps: SaveMaps = "none",
         observe: Callable[[Row], None] = lambda row: None,
         retry: bool = False,
+        claim: Claim | None = None,
         stop: Stop | None = None,
         cache: Cache | None = None,
         synonyms: Mapping[str, str] | None = None,
@@ -72,7 +74,7 @@ class ExplainModule(LightningModule):
         self.vlm, self.explainers = vlm, dict(explainers)
         self.run_dir, self.tagger, self.given = run_dir, tagger, given
         self.figures, self.panels, self.save_maps = figures, panels, save_maps
-        self.observe, self.retry = observe, retry
+        self.observe, self.retry, self.claim = observe, retry, claim
         self.stop, self.cache, self.synonyms = stop or Stop(), cache, dict(synonyms or {})
         self.group: dist.ProcessGroup | None = None
         self.earlier = Rows()
@@ -82,12 +84,10 @@ class ExplainModule(LightningModule):
         if dist.is_available() and dist.is_initialized():
             # ranks are uneven: at the end the first waits for the last, for days if need be
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
-        # rank 0 alone knows what the checkpoint's revision means and which folder follows from the fingerprint; it has
-        # opened the folder, and nobody writes before it has said what is done
-        known: tuple[str, Path, frozenset[str], Cache | None] = ("", self.run_dir, frozenset(), None)
-        if self.global_rank == 0:
-            known = (self.vlm.commit, self.run_dir, read_rows(self.run_dir).done(self.retry), self.cache)
-        self.vlm.commit, self.run_dir, self.done, self.cache = self.trainer.strategy.broadcast(known)
+        # rank 0 alone knows what the revision means, whose the folder is and what is done; nobody writes before it says
+        done = read_rows(self.run_dir).done(self.retry) if self.global_rank == 0 else frozenset()
+        known = (self.vlm.commit, self.run_dir, self.claim, done, self.cache)
+        self.vlm.commit, self.run_dir, self.claim, self.done, self.cache = self.trainer.strategy.broadcast(known)
         if self.retry:
             self.earlier = read_rows(self.run_dir)
         self.load()
@@ -96,7 +96,7 @@ class ExplainModule(LightningModule):
             data.done = self.done
         if not isinstance(data, SampleDataModule) or not self.done.issuperset(data.expected):
             self.try_explainers()
-        self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl")
+        self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl", self.verify)
         # signals are ours, not Lightning's, whose handler waits for ranks that may be waiting for this one
         self.trainer._signal_connector.register_signal_handlers = self.stop.hold  # type: ignore[method-assign]
 
@@ -136,6 +136,10 @@ class ExplainModule(LightningModule):
         if self.group is not None:
             dist.all_gather_object(each, found, group=self.group)
         return each
+
+    def verify(self) -> None:
+        """Raise OwnedError where another command has the run folder by now."""
+        return self.claim.verify() if self.claim is not None else None
 
     def teardown(self, stage: str) -> None:
         """Close the rows."""
@@ -188,9 +192,9 @@ class ExplainModule(LightningModule):
         return unread + self.rows(sound[:half], kind) + self.rows(sound[half:], kind)
 
     def ends(self, error: Exception) -> bool:
-        """Return whether an error ends the run: it is the machine's fault, or that of the signal that stops the run,
-        which may have ended a loader worker, as is told here and now."""
-        return faults.of_the_machine(error) or self.stop.received is not None
+        """Return whether an error ends the run: it is the machine's fault, or the folder is another command's, or it is
+        that of the signal that stops the run, which may have ended a loader worker, as is told here and now."""
+        return isinstance(error, OwnedError) or faults.of_the_machine(error) or self.stop.received is not None
 
     def explained(self, batch: Sequence[Sample]) -> Iterator[Row]:
         """Ask, answer, explain, score, and make the row of every sample."""
@@ -251,6 +255,7 @@ class ExplainModule(LightningModule):
 
     def keep(self, sample: Sample, row: Row, query: Query, found: Explained) -> None:
         """What views show of the first samples, and the maps where they are asked for; before the row is written."""
+        self.verify()
         if sample.index < self.figures:
             try:
                 folder = inside.made(self.run_dir, "figures", str(sample.index))

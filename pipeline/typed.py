@@ -8,9 +8,36 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def shown(name: str, *args: object) -> str:
-    """Return a command as it may be typed here, quoted for the shell; its modules come from no working directory."""
-    return shlex.join([*program(), name, *map(str, args)])
+def command(*words: str | Path) -> str:
+    r"""Return a command that a shell takes as exactly these words, on one line of printable text.
+
+    A path that begins with `-` is written such that no program takes it for an option. What is not printable has the
+    escapes of `$'...'`, which bash, zsh and the POSIX standard of 2024 know.
+
+    >>> command("wandb", "sync", Path("my runs"))
+    "wandb sync 'my runs'"
+    >>> print(command("ls", Path("-a\nb")))
+    ls $'./-a\x0ab'
+    """
+    return " ".join(_quoted(f"./{word}" if isinstance(word, Path) and str(word)[:1] == "-" else word) for word in words)
+
+
+def _quoted(word: str | Path) -> str:
+    text = str(word)
+    return shlex.quote(text) if text.isprintable() else f"$'{''.join(map(_escape, text))}'"
+
+
+def _escape(one: str) -> str:
+    """One character inside of `$'...'`."""
+    if one.isprintable():
+        return f"\\{one}" if one in "\\'" else one
+    way = "surrogateescape" if "\udc80" <= one <= "\udcff" else "surrogatepass"  # the first: a byte of a file's name
+    return "".join(f"\\x{byte:02x}" for byte in one.encode("utf-8", way))
+
+
+def shown(name: str, *args: str | Path) -> str:
+    """Return a command of the project as `command` does; its modules come from no working directory."""
+    return command(*program(), name, *args)
 
 
 def program() -> list[str]:

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
@@ -49,8 +49,16 @@ def warm() -> None:
     nothing.join()
 
 
-def launch(args: Sequence[str], count: int, said: Path, blow: Blow | None = None, limit: float = 300) -> list[int]:
-    """The statuses of `run_eval.py args` on `count` ranks; what they print goes to the file `said`.
+def launch(
+    args: Sequence[str],
+    count: int,
+    said: Path,
+    blow: Blow | None = None,
+    more: Mapping[str, str] | None = None,
+    limit: float = 300,
+) -> list[int]:
+    """The statuses of `run_eval.py args` on `count` ranks; what they print goes to the file `said`. more: variables of
+    their environment.
 
     A rank that fails takes the others along: SIGTERM, after `GRACE` seconds SIGKILL. TimeoutError after `limit` s.
     """
@@ -59,7 +67,7 @@ def launch(args: Sequence[str], count: int, said: Path, blow: Blow | None = None
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # the agent's, where ranks find each other
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     common |= {"TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": "0", "WORLD_SIZE": str(count)}
-    common |= {"LOCAL_WORLD_SIZE": str(count)}
+    common |= {"LOCAL_WORLD_SIZE": str(count), **(more or {})}
     args = [*args, "--trainer.devices", str(count), "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu"]
     places = [common | {"RANK": str(number), "LOCAL_RANK": str(number)} for number in range(count)]
     ranks = [server.Process(target=run, args=(place, args, said)) for place in places]

@@ -1,7 +1,7 @@
 """What a rank begins and changes, written down as it happens; and kill -9 at one of these changes.
 
-    run_eval.py ... --trainer.callbacks+=tests.witness.Witness --trainer.callbacks.folder=RUN_DIR \
-                    --trainer.callbacks.evidence=DIR [--trainer.callbacks.dies=1 --trainer.callbacks.at=12]
+    WITNESS='{"folder": RUN_DIR, "evidence": DIR, "dies": 1, "at": 12}' \
+        run_eval.py ... --trainer.callbacks+=tests.witness.Witness
 """
 
 import json
@@ -25,7 +25,7 @@ class Witness(Callback):
     """Appends a line to `evidence`/<rank>.jsonl for every batch that this rank begins and every change that it is about
     to make below `folder`. The trainer makes it before the run folder is opened, so no change escapes it.
 
-    Args:
+    The variable WITNESS holds as JSON:
         folder: the run folder.
         evidence: a folder that exists.
         dies: the rank that dies of SIGKILL; none by default.
@@ -33,11 +33,12 @@ class Witness(Callback):
         part: how much of the line is written if the change is a row: 0 nothing, 1 all of it, between them it is torn.
     """
 
-    def __init__(self, folder: str, evidence: str, dies: int = -1, at: int = 0, part: float = 0.0) -> None:
-        rank = int(os.environ["RANK"])
-        self.folder, self.at, self.part = os.path.join(folder, ""), at if rank == dies else 0, part
+    def __init__(self) -> None:
+        rank, told = int(os.environ["RANK"]), json.loads(os.environ["WITNESS"])
+        self.folder, self.part = os.path.join(told["folder"], ""), told.get("part", 0.0)
+        self.at = told.get("at", 0) if rank == told.get("dies", -1) else 0
         self.changes = 0
-        self.file = os.open(os.path.join(evidence, f"{rank}.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.file = os.open(os.path.join(told["evidence"], f"{rank}.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         sys.addaudithook(self.audit)
         records.os = SimpleNamespace(**{**vars(os), "write": self.write})  # type: ignore[attr-defined]
 

@@ -32,7 +32,7 @@ from safetensors.torch import save_file
 from transformers import GenerationConfig, InternVLConfig, InternVLForConditionalGeneration
 
 from datamodules.printable import printable
-from pipeline import command_parsers
+from pipeline import command_parsers, typed
 from pipeline.models import files as checkpoint_files
 from pipeline.models import logs
 from pipeline.models.files import NO_PICKLES
@@ -50,7 +50,9 @@ def convert(source: Path, target: Path) -> None:
     files that cannot be read or written; nothing is left behind then.
     """
     if not (source / "config.json").is_file():
-        raise ValueError(f"{source} holds no config.json; first: hf download ID --local-dir {source}")
+        raise ValueError(
+            f"{source} holds no config.json; first: {typed.command('hf', 'download', 'ID', '--local-dir', source)}"
+        )
     if target.exists() and any(target.iterdir()):
         raise ValueError(f"{target} is not empty; name a new folder")
     files = located(source)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,12 @@ WRITTEN = (
     "wandb/debug*.log",
     "env.json",
 )
-"""Every file that a run writes, as patterns below its folder; `env.json`, which says whose folder it is, goes last."""
+"""Every file that a run writes and leaves, as patterns below its folder; `env.json`, which says what run it is, goes
+last. `owner.json` is not among them: it is that of the command at work, which alone may call `clear`."""
+
+
+CODE = "code"
+"""The entry of a fingerprint that holds digests of sources by area or module."""
 
 
 def canonical(value: Mapping[str, Any]) -> str:
@@ -59,7 +64,11 @@ def digest(fingerprint: Mapping[str, Any]) -> str:
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     """One line per dotted name whose values differ, both values shown; where named things such as explainers come or
-    go, one line with the names of all."""
+    go, one line with the names of all. Of code it is said that it changed; its digests say nothing to a reader."""
+    if prefix == CODE and isinstance(old, Mapping) and isinstance(new, Mapping):
+        changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+        ways = {(True, True): "changed", (False, True): "added", (True, False): "gone"}
+        return [f"{CODE} of {name}: {ways[name in old, name in new]}" for name in changed]
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
         return [f"{prefix}: {_told(old)} -> {_told(new)}".removeprefix(": ")] if _told(old) != _told(new) else []
     named = all(isinstance(value, Mapping) for value in (*old.values(), *new.values()))
@@ -103,12 +112,17 @@ def record(folder: Path) -> dict[str, Any]:
     return found
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """The file is the old one or the whole new one, never a part. OSError names the file."""
+def write_atomic(path: Path, data: str | bytes, verify: Callable[[], object] | None = None) -> None:
+    """The file is the old one or the whole new one, never a part. OSError names the file.
+
+    verify: called last, before the file takes its place; what it raises leaves the old one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")  # process ids repeat from host to host
     try:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
+        if verify is not None:
+            verify()
         part.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -117,10 +131,10 @@ def write_atomic(path: Path, data: str | bytes) -> None:
             part.unlink()
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Sorted, indented, whole or not at all; NaN is an error."""
+def write_json(path: Path, value: Mapping[str, Any], verify: Callable[[], object] | None = None) -> None:
+    """Sorted, indented, whole or not at all; NaN is an error. verify: as `write_atomic` calls it."""
     text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, escaped(text) + "\n")
+    write_atomic(path, escaped(text) + "\n", verify)
 
 
 def open_run(

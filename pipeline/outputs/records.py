@@ -8,7 +8,7 @@ import math
 import os
 import weakref
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -227,11 +227,15 @@ def read_rows(folder: Path) -> Rows:
 
 
 class RowWriter:
-    """Appends rows to one file, never through a link. A torn last line, left by a killed process, is cut off first."""
+    """Appends rows to one file, never through a link. A torn last line, left by a killed process, is cut off first.
 
-    def __init__(self, path: Path) -> None:
+    verify: called before each change; what it raises leaves the file as it is.
+    """
+
+    def __init__(self, path: Path, verify: Callable[[], object] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        self.path, self.verify = path, verify or _unowned
+        self.verify()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         size = os.fstat(self._file).st_size
         end = os.pread(self._file, LONGEST, max(0, size - LONGEST))
@@ -244,6 +248,7 @@ class RowWriter:
     def write(self, row: Row) -> None:
         """Append `row`; when this returns, the row survives the death of the process. OSError names the file."""
         line, start = encode(row), os.fstat(self._file).st_size
+        self.verify()
         try:
             while line:
                 line = line[os.write(self._file, line) :]
@@ -263,6 +268,10 @@ class RowWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _unowned() -> None:
+    """Verify nothing, where a folder has no owner."""
 
 
 def _finite(value: Any) -> Any:

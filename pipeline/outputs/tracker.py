@@ -21,7 +21,8 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +34,9 @@ from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.inside import Damaged
 from pipeline.outputs.logged import TABLE, config, figures
+from pipeline.outputs.owner import OwnedError, owned
 from pipeline.outputs.records import Row, read_rows
+from pipeline.status import AT_FAULT
 
 Mode = Literal["offline", "online", "disabled"]
 
@@ -45,16 +48,20 @@ def publish(
     mode: Mode = "offline",
     group: str | None = None,
     tags: Sequence[str] = (),
+    verify: Callable[[], object] | None = None,
 ) -> str | None:
     """Publish every explainer of a finished run; where that fails, what and why comes back, and nothing is raised.
 
-    group: model and dataset; by default what was given the first time, else the folder's name.
+    group: model and dataset; by default what was given the first time, else the folder's name. verify: called before
+    each, raises OwnedError where the folder is another command's by now.
     """
     if mode == "disabled":
         return None
     left: list[str] = []
     try:
-        _publish(left, run_dir, project, entity, mode, group, tags)
+        _publish(left, run_dir, project, entity, mode, group, tags, verify)
+    except OwnedError:
+        raise
     except Exception as error:  # a view must never change a run
         return unpublished(left, run_dir, error)
     return None
@@ -68,6 +75,7 @@ def _publish(
     mode: Mode,
     group: str | None = None,
     tags: Sequence[str] = (),
+    verify: Callable[[], object] | None = None,
 ) -> None:
     """Publish every explainer. `left` holds those that are not published yet. Raises Damaged, and what W&B raises."""
     try:
@@ -79,6 +87,8 @@ def _publish(
     with service.environment(run_dir):
         pictured = list(_pictured(run_dir))
         while left:
+            if verify is not None:
+                verify()
             _publish_one(run_dir, left[0], summary, pictured, project, entity, mode, group, tags)
             del left[0]
 
@@ -245,19 +255,30 @@ def unpublished(explainers: Sequence[str], run_dir: Path, error: Exception) -> s
     )
 
 
+def _complain(line: str) -> None:
+    print(printable(line), file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_parsers.publish()
     given = parser.parse_args(arguments)
     mode: Mode = "online" if given.online else "offline"
     left: list[str] = []
+    there = inside.is_file(given.run_dir, "summary.json")
     try:
-        _publish(left, given.run_dir, given.project, given.entity, mode, given.group)
+        with owned(given.run_dir, _complain) if there else nullcontext() as claim:
+            verify = claim.verify if claim else None
+            _publish(left, given.run_dir, given.project, given.entity, mode, given.group, verify=verify)
+    except OwnedError as error:
+        _complain(f"{parser.prog}: error: {error}")
+        return AT_FAULT
     except Damaged as error:
-        print(printable(f"{parser.prog}: error: {error}"), file=sys.stderr)
+        _complain(f"{parser.prog}: error: {error}")
         return 2
     except Exception as error:  # whatever W&B, the network or the disk has to say
-        print(printable(unpublished(left, given.run_dir, error)), file=sys.stderr)
+        _complain(unpublished(left, given.run_dir, error))
         return 1
     lies = given.run_dir / "wandb"
-    print("published" if given.online else printable(f"kept in {lies}; to send it: wandb sync {lies}/offline-run-*"))
+    send = f"{typed.command('wandb', 'sync', lies)}/offline-run-*"  # not quoted, so that the shell finds the folders
+    print("published" if given.online else f"kept in {printable(str(lies))}; to send it: {send}")
     return 0

@@ -1,8 +1,8 @@
 """Trials are ranked side by side, so they may differ in what the sweep varies and in nothing else.
 
-What a run is says its fingerprint. An entry that no parameter decides is the same in all trials; one that some decide
-is the same in all trials to which the sweep gives the same values of these. Not seen is a change to a model or to data
-that no two trials share, and what no fingerprint holds: code of the same version, the devices.
+A run's fingerprint says what it is. An entry that no parameter decides is the same in all trials; one that some decide
+is the same in all trials to which the sweep gives the same values of these. A change to a model or to data that no two
+trials share is not seen, nor is what no fingerprint holds: the devices.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs.fingerprint import canonical, differences
 from pipeline.sweep.record import Record, Trial
 
-GROUPS = {"model": "vlm", "manifest": "data"}
+GROUPS = {"model": ("vlm",), "manifest": ("data",), "code": ("vlm", "data", "explainers", "explainer", "trainer")}
 """The options that decide an entry of the fingerprint, where they are called otherwise."""
 
 
@@ -41,7 +41,7 @@ def entries(fingerprint: Mapping[str, Any], values: Mapping[str, Any]) -> Iterat
     """
     given = {name.replace(".init_args", "").removesuffix(".class_path") for name in values}
     for name, content in fingerprint.items():
-        deciding = (GROUPS.get(name, name), "config")
+        deciding = (*GROUPS.get(name, (name,)), "config")
         own = {option: value for option, value in values.items() if option.partition(".")[0] in deciding}
         left = without(content, given, "explainer") if name == "explainers" else content
         yield f"{name} {canonical(own)}", {name: left}

@@ -9,7 +9,8 @@ command tries it again; one that is complete is never repeated.
 
 The folder holds `trials/<n>/` (run folders), `logs/<n>.txt`, `cache/` (what all trials ask of the model), `sweep.json`,
 `sweep.csv` and `page/`. Exit status 0: every trial is complete; 1: one failed; 2: the command is wrong; 5: the disk or
-the machine is at fault, as `run_eval.py` says it; 75: stopped by SIGINT, SIGTERM or SIGUSR1 after the batch in hand.
+the machine is at fault, as `run_eval.py` says it, or a sweep elsewhere owns the folder; 75: stopped by SIGINT,
+SIGTERM or SIGUSR1 after the batch in hand.
 """
 
 import argparse
@@ -17,16 +18,19 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from datamodules.faults import MachineError
 from datamodules.printable import printable
+from datamodules.streams import spared
 from pipeline import arguments, argv, cli, command_parsers
 from pipeline.arguments import UsageError
 from pipeline.outputs import inside
 from pipeline.outputs.fingerprint import differences, digest
+from pipeline.outputs.owner import OwnedError, owned
 from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
 from pipeline.stop import Stop, Stopped
 from pipeline.sweep import runner, search, show
@@ -46,6 +50,8 @@ def main(given: Sequence[str] | None = None) -> int:
         return said(f"error: {error}", WRONG)
     except MachineError as error:
         return said(error.line, AT_FAULT)
+    except OwnedError as error:
+        return said(f"error: {error}", AT_FAULT)
     except OSError as error:
         return said(f"error: {at_fault(error, asked.out or 'the folder of the sweep')}", AT_FAULT)
 
@@ -64,9 +70,10 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
     total = count(sweep, asked.trials)
     identity = {**sweep.written, "seed": asked.seed, "options": list(options)}
     folder = asked.out or Path("runs") / f"sweep-{asked.sweep.stem}-{digest(identity)[:8]}"
-    with locked(folder) as lock, Stop(tell=lambda line: said(line, 0)) as stop:
+    say = partial(said, status=0)
+    with locked(folder) as lock, owned(folder, say) as claim, Stop(tell=say) as stop:
         try:
-            record = Record.open(folder, identity)
+            record = Record.open(folder, identity, claim)
             check_trials(sweep, record)
             job = check(sweep, record, options, asked.seed)
             check_values(asked.sweep, sweep, record, options, asked.seed)
@@ -75,22 +82,26 @@ def carry_out(asked: argparse.Namespace, options: Sequence[str]) -> int:
         except Stopped:
             return said("stopped; the same command resumes", STOPPED)
         show.write(sweep, record, folder / "sweep.csv")
-        show.table(sweep, record, f"{asked.sweep.stem}: {len(record.trials)} trials by {sweep.method}")
-        print(f"sweep folder: {folder}")
-        page(record)
+        record.verify()
+        made = page(record)
+        with spared(say):
+            show.table(sweep, record, f"{asked.sweep.stem}: {len(record.trials)} trials by {sweep.method}")
+            print(f"sweep folder: {printable(str(folder))}{made}", flush=True)
         return FAILED if any(trial.status == "failed" for trial in record.trials) else 0
 
 
-def page(record: Record) -> None:
-    """The offline page of all trials that are complete; where there can be none, a line says why."""
+def page(record: Record) -> str:
+    """Make the offline page of all trials that are complete; a line to be printed. Where there can be none, another
+    line says why on standard error."""
     from pipeline.outputs.report.page import make
 
     whole = [record.run_dir(trial.number) for trial in record.trials if trial.status == "complete"]
     try:
         if whole:
-            print(f"page: {make(whole, inside.resolved(record.folder, 'page'))}")
+            return f"\npage: {printable(str(make(whole, inside.resolved(record.folder, 'page'))))}"
     except (ValueError, OSError) as error:
         said(f"no page: {error}", 0)
+    return ""
 
 
 def check_trials(sweep: search.Sweep, record: Record) -> None:

@@ -13,6 +13,7 @@ from pipeline.arguments import UsageError
 from pipeline.outputs import documents, inside
 from pipeline.outputs.fingerprint import canonical, differences, write_json
 from pipeline.outputs.inside import Damaged
+from pipeline.outputs.owner import Claim, read
 from pipeline.outputs.schema.files import SweepFields
 from pipeline.outputs.schema.values import check, json_document
 
@@ -38,16 +39,20 @@ class Record:
     folder: Path
     identity: Mapping[str, Any]
     trials: list[Trial] = field(default_factory=list)
+    claim: Claim | None = None
 
     @classmethod
-    def open(cls, folder: Path, identity: Mapping[str, Any]) -> "Record":
-        """What an earlier start left in `folder`. UsageError where that is another sweep, naming what differs."""
+    def open(cls, folder: Path, identity: Mapping[str, Any], claim: Claim | None = None) -> "Record":
+        """What an earlier start left in `folder`. UsageError where that is another sweep, naming what differs.
+
+        claim: the right to write there, without which OwnedError is raised later, and nothing is written.
+        """
         path, remedy = folder / "sweep.json", "choose another --out"
         wanted = json.loads(canonical(identity))
         if not inside.has(folder, "sweep.json"):
             if inside.has(folder, "env.json"):
                 raise UsageError(f"{folder} holds a run, not a sweep; choose another --out")
-            return cls(folder, wanted)
+            return cls(folder, wanted, claim=claim)
         try:
             found = json_document(inside.read(folder, "sweep.json", limit=MOST), path, remedy)
             check(SweepFields, found, path, remedy)
@@ -59,7 +64,7 @@ class Record:
         for number, trial in enumerate(trials):
             if trial.number != number:
                 raise UsageError(f"{path}: trials.{number}.number: {trial.number}, not {number}; {remedy}")
-        return cls(folder, wanted, trials)
+        return cls(folder, wanted, trials, claim)
 
     def begin(self, values: Mapping[str, Any]) -> Trial:
         """A new trial, on record before it starts: should it be stopped, it goes on with the same values."""
@@ -69,8 +74,14 @@ class Record:
         """`trial` with `changes`, on record."""
         changed = replace(trial, **changes)
         self.trials[trial.number : trial.number + 1] = [changed]
-        write_json(self.folder / "sweep.json", {"sweep": self.identity, "trials": [asdict(one) for one in self.trials]})
+        record = {"sweep": self.identity, "trials": [asdict(one) for one in self.trials]}
+        write_json(self.folder / "sweep.json", record, self.verify)
         return changed
+
+    def verify(self) -> None:
+        """Raise OwnedError where another sweep has the folder by now."""
+        if self.claim is not None:
+            self.claim.verify()
 
     def run_dir(self, number: int) -> Path:
         """The run folder of a trial. UsageError where a link there leads out of the sweep's folder."""
@@ -99,7 +110,8 @@ class Record:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """`folder` for one sweep alone: a descriptor that its trials keep open too. UsageError where another has it."""
+    """`folder` for one sweep alone: a descriptor that its trials keep open too. UsageError where another has it, or a
+    trial that one left behind, or where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -109,6 +121,8 @@ def locked(folder: Path) -> Iterator[int]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
     except BlockingIOError as error:
-        raise UsageError(f"--out: a sweep is at work in {folder}, or a trial that one left behind") from error
+        owner = f" ({known})" if (known := read(folder)[0]) else ""
+        why = f"--out: a sweep is at work in {folder}{owner}, or a trial that one left behind"
+        raise UsageError(f"{why}; wait for its end, stop it, or choose another folder") from error
     finally:
         os.close(descriptor)

@@ -216,4 +216,4 @@ def write(sweep: Sweep, record: Record, path: Path) -> None:
         lines.writerow(
             [trial.number, trial.status, *given, *(found.get(name) for name in dict.fromkeys(metrics)), trial.error]
         )
-    write_atomic(path, text.getvalue())
+    write_atomic(path, text.getvalue(), record.verify)

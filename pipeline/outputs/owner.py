@@ -1,0 +1,291 @@
+"""One owner per folder: `owner.json` says which command may write there, and whether that command still lives.
+
+It works on shared file systems too. A name is taken with `link`, which succeeds for one process of all machines, and
+`owner.json` is replaced with `rename`. An owner on this machine is judged by its process. One on another machine is
+judged by its heartbeat, the file's time of change: it must stand still for `SILENCE` seconds by the clock of the
+process that waits. Each owner has a token. Whoever writes compares it first, so that a process which slept while its
+folder was taken finds out.
+"""
+
+import json
+import os
+import platform
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+from datamodules.printable import printable
+
+NAME = "owner.json"
+NEXT, PART = ".owner.json.{}.next", ".owner.json.{}.part"
+LEFT = (NEXT.format("*"), PART.format("*"))
+"""What a process leaves beside `NAME` when it is killed while it takes a folder or gives it up."""
+BEAT, SILENCE, POLL = 5.0, 60.0, 0.5
+"""Seconds between two heartbeats; without one before an owner elsewhere counts as dead; between two looks at it."""
+LONGEST = 4096
+"""Bytes of `owner.json` that are read; a record has some 300."""
+
+
+class OwnedError(Exception):
+    """The folder belongs to another command; the message names that command and the remedy."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `owner.json` says of an owner.
+
+    machine: this start of the machine and its space of process numbers; empty where the system does not tell them.
+    started: when the process began, in clock ticks since the machine did. since: local time of that machine.
+    """
+
+    token: str
+    host: str
+    machine: str
+    pid: int
+    started: int
+    since: str
+
+    def __str__(self) -> str:
+        return printable(f"process {self.pid} on {self.host} since {self.since}")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write into `folder`; every rank of a run holds a copy."""
+
+    folder: Path
+    token: str
+
+    def verify(self) -> None:
+        """Raise OwnedError where the folder was taken, started over or removed meanwhile; one small file is read."""
+        owner, _ = read(self.folder)
+        if owner is None or owner.token != self.token:
+            what = "was taken over by " + str(owner) if owner else f"has lost its {NAME}: it was removed or taken over"
+            raise OwnedError(f"{self.folder} {what}; this command writes nothing more")
+
+
+class Ownership:
+    """The ownership of `claim.folder` by this process, with its heartbeat, until `release`."""
+
+    def __init__(self, folder: Path, record: Record) -> None:
+        self.claim, self.record = Claim(folder, record.token), record
+        self._file = os.open(folder / NAME, os.O_RDWR | os.O_NOFOLLOW)  # this file, never that of a successor
+        self._over = threading.Event()
+        self._pulse = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._pulse.start()
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            with suppress(OSError):  # it was replaced, which `verify` says, or the disk has a fault, which a row says
+                os.utime(self._file)
+
+    def release(self) -> None:
+        """Give the folder up, unless it was taken meanwhile. A second call does nothing, nor does that of a child."""
+        if self._over.is_set() or os.getpid() != self.record.pid:
+            return
+        self._over.set()
+        self._pulse.join()
+        os.close(self._file)
+        folder, last = self.claim.folder, record()
+        if read(folder)[0] != self.record:
+            return
+        claimed = folder / NEXT.format(self.record.token)
+        with suppress(OSError), _written(folder, last) as part:
+            if _link(part, claimed):  # who takes the folder needs this name, so now nobody does
+                if read(folder)[0] == last:
+                    (folder / NAME).unlink()
+                claimed.unlink()
+
+
+def record() -> Record:
+    """Return a record of this process, with a new token."""
+    now = datetime.now().isoformat(" ", "seconds")
+    return Record(uuid4().hex, platform.node(), machine(), os.getpid(), begun(os.getpid()) or 0, now)
+
+
+def machine() -> str:
+    """Return what tells this start of this machine, and this space of process numbers, from all others."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def begun(pid: int) -> int | None:
+    """Return when a process began, in clock ticks since the machine did; None if it is gone, dead or not to be seen."""
+    try:
+        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *numbers = line.rpartition(")")[2].split()
+    return None if state in "ZXx" else int(numbers[18])
+
+
+def living(owner: Record) -> bool | None:
+    """Return whether an owner's process lives, stopped or not; None where that is not known, as of another machine."""
+    if not owner.machine or owner.machine != machine():
+        return None
+    if (started := begun(owner.pid)) is not None:
+        return started == owner.started
+    try:
+        os.kill(owner.pid, 0)
+    except PermissionError:  # a process of another user, whose entry in /proc is hidden
+        return None
+    except (OSError, OverflowError):
+        return False
+    return False  # a zombie
+
+
+def read(folder: Path) -> tuple[Record | None, list[Path]]:
+    """Return who owns `folder`, None if nobody does, and the files that say so: `owner.json` and those that follow.
+
+    One follows where a process took the folder from a dead owner and was itself killed before it replaced `owner.json`.
+    """
+    owner, files, tokens = _read(folder / NAME), [folder / NAME], set[str]()
+    while owner is not None:
+        tokens.add(owner.token)
+        path = folder / NEXT.format(owner.token)
+        if (successor := _read(path)) is None:
+            return owner, files
+        if successor.token in tokens:  # a circle, which no owner makes
+            successor = _unknown(str(path).encode())
+        owner, files = successor, [*files, path]
+    return None, []
+
+
+def take(folder: Path, say: Callable[[str], object], silence: float = SILENCE) -> Ownership:
+    """Make this process the owner of `folder`, which is made if it is missing.
+
+    say: is given a line where an owner on another machine is waited for, at most `silence` seconds. Raises OwnedError
+    while another command is at work there, OSError where nothing can be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    seen: tuple[str, int, float] | None = None
+    while True:
+        owner, files = read(folder)
+        if owner is not None:
+            alive, beat = living(owner), _beat_of(files[-1])
+            if alive is None and beat is not None:
+                if seen is None or seen[0] != owner.token:
+                    say(f"{folder} belongs to {owner}; in {silence:g} s without a sign of life it is taken over")
+                    seen = (owner.token, beat, time.monotonic())
+                alive = beat != seen[1] or (None if time.monotonic() < seen[2] + silence else False)
+            if alive:
+                mend = "wait for its end, stop it, or choose another folder"
+                raise OwnedError(f"{folder} belongs to {owner}, which is at work there; {mend}")
+            if alive is None:
+                time.sleep(min(POLL, silence))
+                continue
+        mine = record()
+        if _succeed(folder, owner, files, mine):
+            _sweep(folder)
+            return Ownership(folder, mine)
+
+
+@contextmanager
+def owned(folder: Path, say: Callable[[str], object]) -> Iterator[Claim]:
+    """Own `folder` inside; as `take`."""
+    ownership = take(folder, say)
+    try:
+        yield ownership.claim
+    finally:
+        ownership.release()
+
+
+def _succeed(folder: Path, owner: Record | None, files: list[Path], mine: Record) -> bool:
+    """Put `mine` in the place of a dead `owner`, or of none; whether nobody was faster."""
+    with _written(folder, mine) as part:
+        if owner is None:
+            return _link(part, folder / NAME)
+        claimed = folder / NEXT.format(owner.token)
+        if not _link(part, claimed):
+            return False
+        if won := read(folder)[0] == mine:  # else `owner.json` was replaced before that name was free again
+            part.replace(folder / NAME)
+        for path in [*files[1:], claimed] if won else [claimed]:
+            path.unlink(missing_ok=True)
+        return won
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this machine left that were killed while they took the folder or gave it up."""
+    for path in [path for pattern in LEFT for path in folder.glob(pattern)]:
+        left = _read(path)
+        if left is not None and living(left) is False:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(folder: Path, owner: Record) -> Iterator[Path]:
+    """A file of its own that holds `owner`, there only inside."""
+    part = folder / PART.format(owner.token)
+    part.write_text(json.dumps(asdict(owner), indent=2) + "\n", encoding="utf-8")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _link(part: Path, name: Path) -> bool:
+    """Give `part` a further name; False where that is taken."""
+    try:
+        os.link(part, name)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:  # `part` was swept away as a dead process's
+        return False
+    except OSError:  # the file system has no links
+        try:
+            with name.open("x", encoding="utf-8") as file:
+                file.write(part.read_text(encoding="utf-8"))
+        except FileExistsError:
+            return False
+    return True
+
+
+def _read(path: Path) -> Record | None:
+    """The record in a file; None where there is none. What is no record becomes one of an unknown machine."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError:  # a link, or not to be read
+        return _unknown(str(path).encode())
+    try:
+        data = os.read(file, LONGEST) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+    finally:
+        os.close(file)
+    try:
+        known = json.loads(data)
+        owner = Record(**known)
+    except (ValueError, TypeError, RecursionError):
+        return _unknown(data)
+    texts = (owner.token, owner.host, owner.machine, owner.since)
+    numbers = (owner.pid, owner.started)
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+        return _unknown(data)
+    return owner if re.fullmatch("[0-9a-f]{32}", owner.token) and owner.pid > 0 else _unknown(data)
+
+
+def _unknown(data: bytes) -> Record:
+    """The owner that a damaged file stands for: nothing is known of it but that file's heartbeat."""
+    return Record(sha256(data).hexdigest()[:32], "an unknown machine", "", 0, 0, "an unknown time")
+
+
+def _beat_of(path: Path) -> int | None:
+    """The time of the last heartbeat, in nanoseconds of the file system's clock; None where the file is gone."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK))  # then the server is asked anew
+    try:
+        return os.lstat(path).st_mtime_ns
+    except OSError:
+        return None

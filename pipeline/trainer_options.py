@@ -1,0 +1,144 @@
+"""Every option of Lightning's trainer, and what a run does with it: the one list of them.
+
+An option changes no number, or it is part of the fingerprint, or it is refused. One that stands in no list, as one of a
+newer Lightning, must have its default.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pkgutil import resolve_name
+from typing import Any
+
+from lightning import Callback, Trainer
+from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+
+from pipeline.arguments import UsageError
+
+FREE = {
+    *("devices", "num_nodes", "use_distributed_sampler"),  # the data cuts its own batches, for any number of processes
+    *("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary"),  # shows something
+    *("default_root_dir", "enable_autolog_hparams", "model_registry"),  # where that is kept
+    *("max_epochs", "min_epochs", "max_steps", "min_steps", "max_time"),  # of training and validation, all below
+    *("limit_train_batches", "limit_val_batches", "limit_test_batches", "num_sanity_val_steps", "val_check_interval"),
+    *("check_val_every_n_epoch", "enable_checkpointing", "reload_dataloaders_every_n_epochs", "sync_batchnorm"),
+    *("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"),
+}
+"""Options that change no number of a run."""
+RECORDED = ("precision", "deterministic", "benchmark", "detect_anomaly", "callbacks")
+"""Options that are part of the fingerprint."""
+PRECISIONS = {None: "32-true", 32: "32-true", 16: "16-mixed", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+PRECISIONS |= {name: name for name in ("32-true", "16-mixed", "bf16-mixed")}
+"""The precisions that a run can have, and their full names."""
+SHOWING = {"TQDMProgressBar", "RichProgressBar", "DeviceStatsMonitor", "ModelSummary", "RichModelSummary"}
+"""Lightning's callbacks that only show something. Others are recorded with their parameters."""
+ALL = "a run takes all samples; --limit takes the first ones"
+WHOLE = "explainers need the whole model in one process for each device; auto and ddp give that"
+Option = Callable[[Any], bool]
+
+
+def _class(value: Any) -> Any:
+    """The class that `value` stands for in a configuration; None where it stands for none."""
+    path = value.get("class_path") if isinstance(value, Mapping) else None
+    return resolve_name(path) if path else None
+
+
+def _of(*kinds: type) -> Option:
+    return lambda value: isinstance(made := _class(value), type) and issubclass(made, kinds)
+
+
+def _listed(value: Any) -> list[Any]:
+    """One value, several or none, as a list."""
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] if value else []
+
+
+def _is(*values: Any) -> Option:
+    return lambda value: value in values
+
+
+def _strategy(value: Any) -> bool:
+    plain = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+    return value in plain or _of(DDPStrategy, SingleDeviceStrategy)(value)
+
+
+def _profiler(value: Any) -> bool:
+    made = _class(value)
+    return value in (None, "simple", "advanced", "pytorch") or bool(made and made.__module__.startswith("lightning."))
+
+
+CHECKED: dict[str, tuple[Option, str]] = {
+    "precision": (PRECISIONS.__contains__, "the model's own is --vlm.dtype; around it 32-true, bf16-mixed or 16-mixed"),
+    "strategy": (_strategy, WHOLE),
+    "accelerator": (_is("auto", "cpu", "gpu", "cuda", "mps"), "one of auto, cpu, gpu, cuda, mps"),
+    "fast_dev_run": (_is(False, 0), ALL),
+    "limit_predict_batches": (lambda value: value is None or (value == 1.0 and isinstance(value, float)), ALL),
+    "overfit_batches": (_is(0.0), ALL),
+    "inference_mode": (_is(False), "explainers need gradients, so it is false"),
+    "barebones": (_is(False), "it measures the speed of training; leave it out"),
+    "profiler": (_profiler, "one of simple, advanced, pytorch, or one of Lightning's"),
+    "plugins": (
+        lambda value: all(map(_of(ClusterEnvironment), _listed(value))),
+        "only the environment of a cluster; for a precision there are --vlm.dtype and --trainer.precision",
+    ),
+    "callbacks": (
+        lambda value: "BatchSizeFinder" not in [getattr(_class(one), "__name__", "") for one in _listed(value)],
+        "the batch size is part of a run, so none is searched for; give --batch_size",
+    ),
+}
+"""Option -> which of its values a run takes, and what is said of the others."""
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Raise UsageError, with the option and the remedy, for what would lose samples or break the run.
+
+    options: of the trainer, as the configuration resolves them, classes as `class_path` and `init_args`.
+    """
+    defaults = {name: one.default for name, one in inspect.signature(Trainer).parameters.items()}
+    for name, value in options.items():
+        accepts, remedy = CHECKED.get(name, (None, "a run does not know this option; leave it out"))
+        if accepts is None and name not in FREE and name not in RECORDED:
+            accepts = _is(defaults.get(name))
+        if accepts is not None and not accepts(value):
+            raise UsageError(f"--trainer.{name}: {_told(value)} is no option for a run: {remedy}")
+
+
+def recorded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the fingerprint says of the trainer: whatever changes a number, under the options' names."""
+    return {
+        "precision": PRECISIONS[options.get("precision")],
+        "deterministic": options.get("deterministic") or False,
+        "benchmark": options.get("benchmark"),
+        "detect_anomaly": bool(options.get("detect_anomaly")),
+        "callbacks": {
+            one["class_path"]: _plain(one.get("init_args"))
+            for one in _listed(options.get("callbacks"))
+            if not _shows(one)
+        },
+    }
+
+
+def classes(options: Mapping[str, Any]) -> list[type]:
+    """Return the classes of the callbacks that are recorded; their source is part of the fingerprint too."""
+    return [_class(one) for one in _listed(options.get("callbacks")) if not _shows(one)]
+
+
+def _shows(callback: Any) -> bool:
+    """Whether a callback, as configured, is one of Lightning's that only show something."""
+    made = _class(callback)
+    return issubclass(made, Callback) and made.__module__.startswith("lightning.") and made.__name__ in SHOWING
+
+
+def _plain(values: Any) -> Any:
+    """Parameters as JSON has them."""
+    if isinstance(values, Mapping):
+        return {str(name): _plain(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_plain(value) for value in values]
+    return values if values is None or isinstance(values, bool | int | float | str) else str(values)
+
+
+def _told(value: Any) -> str:
+    path = value.get("class_path") if isinstance(value, Mapping) else None
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_told, value))
+    return str(path or value)
