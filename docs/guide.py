@@ -17,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
+from pipeline import arguments
 from pipeline.cli import explainer_class
 from pipeline.explainers.base import Explainer
 
@@ -28,8 +29,9 @@ def explainers() -> dict[str, dict[str, tuple[type[Explainer], dict[str, Any]]]]
     """Page (the explainer's module) -> names of its configurations -> class and what they set."""
     pages: dict[str, dict[str, tuple[type[Explainer], dict[str, Any]]]] = {}
     for path in sorted((ROOT / "configs" / "explainer").glob("*.yaml")):
-        cls, values = explainer_class(path)
-        pages.setdefault(cls.__module__.rpartition(".")[2], {})[path.stem] = (cls, values)
+        choice = arguments.choose(str(path), "explainer")
+        cls = explainer_class(choice)
+        pages.setdefault(cls.__module__.rpartition(".")[2], {})[path.stem] = (cls, dict(choice.init_args))
     return pages
 
 

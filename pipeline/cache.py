@@ -16,6 +16,7 @@ import pipeline
 from datamodules.base import SampleDataModule
 from pipeline.arguments import UsageError
 from pipeline.models.base import VLM
+from pipeline.notation import number
 from pipeline.numerics import environment, settings
 from pipeline.store import held
 from pipeline.types import Layout
@@ -99,10 +100,10 @@ def footprint(vlm: VLM, layout: Layout, scales: Iterable[float]) -> int:
 
 def readable(count: int) -> str:
     """A number of bytes, such as 1.2 GB."""
-    number, unit = float(count), 0
-    while number >= 999.5 and unit + 1 < len(UNITS):
-        number, unit = number / 1000, unit + 1
-    return f"{number:.3g} {UNITS[unit]}"
+    amount, unit = float(count), 0
+    while amount >= 999.5 and unit + 1 < len(UNITS):
+        amount, unit = amount / 1000, unit + 1
+    return f"{number(amount)} {UNITS[unit]}"
 
 
 def in_bytes(text: str) -> int:

@@ -96,7 +96,8 @@ class Evaluation:
                 if isinstance(error, IsADirectoryError | NotADirectoryError | FileExistsError):
                     fail(f"{error.filename or self.run_dir}: {error.strerror}; delete it, or choose another --run_dir")
                 if isinstance(error, CannotExplainError):
-                    return self.refused(*error.lines(self.config.explainers))
+                    given = dict(zip(self.explainers, self.config.explainers, strict=True))
+                    return self.refused(*error.lines(given))
                 raise
             finally:
                 if self.ownership is not None and over:  # else ranks that nobody here waits for have rows in hand

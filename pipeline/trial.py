@@ -2,9 +2,8 @@
 
 import shlex
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -28,9 +27,9 @@ class CannotExplainError(ValueError):
         super().__init__("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
         self.reasons = dict(reasons)
 
-    def lines(self, given: Sequence[str]) -> list[str]:
-        """Return a line for each, with what to leave out. given: the explainers of the command, by name or file."""
-        left = [one for one in given if Path(one).stem not in self.reasons]
+    def lines(self, given: Mapping[str, str]) -> list[str]:
+        """Return a line for each, with what to leave out. given: explainer -> what the command calls it."""
+        left = [called for name, called in given.items() if name not in self.reasons]
         mend = f"leave it out: --explainers {shlex.quote(','.join(left))}" if left else "choose others or another model"
         return [f"explainer {name} cannot work with this model: {why}; {mend}" for name, why in self.reasons.items()]
 

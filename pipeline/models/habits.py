@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models.base import VLM
+from pipeline.notation import number
 from pipeline.types import Query
 
 EXACT = 1e-4
@@ -33,7 +34,9 @@ def check_lens(vlm: VLM, query: Query) -> None:
     states = vlm.model.model(**inputs, use_cache=False).last_hidden_state[0, -1:]
     found = apart(vlm.unembed(states, torch.arange(own.shape[1])), own)
     if not found <= rounding(vlm.dtype):  # also where it is no number
-        raise ValueError(f"its logits are not its head times its last states: they differ by {found:.1g}, relatively")
+        raise ValueError(
+            f"its logits are not its head times its last states: they differ by {number(found, 1)}, relatively"
+        )
 
 
 def continuation(vlm: VLM, query: Query) -> Mapping[str, int]:
@@ -60,7 +63,7 @@ def continuation(vlm: VLM, query: Query) -> Mapping[str, int]:
         found[fill] = apart(forced.text, stepped.text)
     best = min(found, key=lambda fill: found[fill], default=0)
     if not found.get(best, float("inf")) <= rounding(vlm.dtype):
-        least = f"{found[best]:.1g}, relatively" if found else "every pass fails"
+        least = f"{number(found[best], 1)}, relatively" if found else "every pass fails"
         raise ValueError(f"a teacher-forced pass leaves other states than generation: {least}")
     vlm.follow = {"attention_mask": 1, **dict.fromkeys(wanted, best)}
     return vlm.follow

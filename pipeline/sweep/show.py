@@ -96,7 +96,7 @@ class Live:
         said = trial.error if trial.error else f"{self.sweep.metric} {quantity(self.sweep.metric, trial.figure)}"
         named = ", ".join(f"{name}={plain(given)}" for name, given in short(trial.values, self.sweep).items())
         self.bar.update(self.task, advance=1, samples="")
-        done = f"{self.bar.tasks[0].completed:g}/{self.total}"
+        done = f"{self.bar.tasks[0].completed:.0f}/{self.total}"
         line = f"{done} trial {trial.number}: {printable(str(said))} ({printable(named)})"
         self.console.print(Text(line, style="red" if trial.error else ""), soft_wrap=True)
 

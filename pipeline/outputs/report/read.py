@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipeline.outputs import documents, inside, published
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs.inside import Damaged
@@ -104,7 +106,7 @@ def _read(folder: Path, name: str) -> Run:
 def lacking(config: Mapping[str, Any], mark: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     """Return which figure a summary lacks of an explainer that it or the options name; empty where it has all."""
     explainers = set(summary["explainers"])
-    named = {Path(given).stem for given in config["explainers"]}
+    named = {called(given) for given in config["explainers"]}
     if explainers != named or not explainers <= set(mark["explainers"]):
         return "its explainers are not those of config.yaml and env.json"
     pairs = {frozenset(pair.split("-")) for pair in summary["differences"]}
@@ -189,16 +191,29 @@ def brief(value: str, among: Sequence[str]) -> str:
 
 
 def _rounded(text: str, digits: int) -> str:
-    """A fraction in so many digits if that is shorter; any other JSON text as it is."""
-    fraction = re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text)
-    return min(text, f"{float(text):.{digits}g}", key=len) if fraction else text
+    """A fraction in so many digits if that is shorter and without an exponent; any other JSON text as it is."""
+    if not re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text):
+        return text
+    rounded = f"{float(text):.{digits}g}"
+    return text if "e+" in rounded else min(text, rounded, key=len)
 
 
 def ordered(run: Run) -> list[str]:
     """The names of a run's explainers in the order of its command; a summary sorts them."""
-    return [
-        name for name in (Path(given).stem for given in run.config["explainers"]) if name in run.summary["explainers"]
-    ]
+    return [name for name in map(called, run.config["explainers"]) if name in run.summary["explainers"]]
+
+
+def called(given: str) -> str:
+    """Return the name of an explainer that a command gives as a yaml file, by name, as a class or as a mapping."""
+    path = Path(given)
+    if path.suffix in (".yaml", ".yml"):
+        return path.stem
+    if given.startswith("{"):
+        try:
+            given = str(yaml.safe_load(given)["class_path"])
+        except (yaml.YAMLError, LookupError, TypeError):
+            return given
+    return given.rpartition(".")[2]
 
 
 def parameters(run: Run, explainer: str) -> Parameters:

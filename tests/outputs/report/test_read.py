@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.outputs.report import tables
-from pipeline.outputs.report.read import differing, forms, grouped, read_runs
+from pipeline.outputs.report.read import called, differing, forms, grouped, read_runs
 from tests.outputs.report.built import EXPLAINERS, SCENES, run_folder
 
 ARC = EXPLAINERS["msea_arc"]
@@ -135,3 +135,19 @@ def test_whose_published_figures_are_says_in_what_they_differ(tmp_path: Path) ->
 def test_the_fingerprint_is_the_one_of_the_folder(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "run", SCENES[:1])
     assert read_runs([folder])[0].sha256 == json.loads((folder / "env.json").read_text())["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("cam", "cam"),
+        ("/x/y/own.v2.yaml", "own.v2"),
+        ("configs/explainer/cam.yml", "cam"),
+        ("pipeline.explainers.tam.TAM", "TAM"),
+        ("TAM", "TAM"),
+        ("{class_path: pipeline.explainers.tam.TAM, init_args: {compat: true}}", "TAM"),
+        ("{", "{"),
+    ],
+)
+def test_an_explainer_has_the_name_that_its_run_gave_it(given: str, name: str) -> None:
+    assert called(given) == name
