@@ -11,6 +11,9 @@ import torch
 from pipeline.explainers.base import Explainer
 from pipeline.remembered import NotLoadedError
 
+LONGEST = 8000
+"""So many characters of a reason are kept."""
+
 
 def of_the_machine(error: Exception) -> bool:
     """Return whether the run must end, as no sample or explainer is at fault: any OSError, any fault of an accelerator
@@ -26,8 +29,9 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Return the kind of an error, the notes on it and its message as one text."""
-    return ": ".join([type(error).__name__, *getattr(error, "__notes__", ()), str(error)])
+    """Return the kind of an error, the notes on it and its message as one text, of which the end may be cut off."""
+    told = ": ".join([type(error).__name__, *getattr(error, "__notes__", ()), str(error)])
+    return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
 
 
 @contextmanager

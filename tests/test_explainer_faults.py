@@ -171,3 +171,11 @@ def test_a_sample_on_which_all_explainers_fail_keeps_its_caption(vlm: Qwen2VL, t
     found = summarise(rows, list(rows), ["cam"], "x")
     assert (found["ground_truth"], found["captions"]["rouge_l"]["count"]) == (2, 2)
     assert (tmp_path / "figures" / "0" / "panel.png").exists()
+
+
+def test_a_reason_of_any_length_is_kept_at_a_bounded_one() -> None:
+    assert faults.reason(KeyError("x")) == "KeyError: 'x'"
+    told = faults.reason(ValueError("x" * 10**6))
+    assert len(told) == faults.LONGEST
+    assert told.startswith("ValueError: xx")
+    assert told.endswith("x…")

@@ -14,6 +14,7 @@ from pipeline.outputs import documents
 from pipeline.outputs.inside import Damaged
 from pipeline.outputs.records import Row, encode, read_rows
 from pipeline.outputs.schema import files, row
+from pipeline.outputs.schema.summary import FiguresFields
 from pipeline.outputs.schema.values import check, json_document, yaml_document
 from tests.outputs.test_records import ROW
 
@@ -60,7 +61,8 @@ def test_every_field_of_a_row_has_its_line_in_the_schema() -> None:
         (lambda it: it["explainers"]["cam"]["corrected"]["objects"][0].__setitem__(0, 2), "an entry of a word that"),
         (lambda it: it["explainers"]["cam"]["corrected"].update(threshold="high"), r"corrected\.threshold"),
         (lambda it: it.update(seconds={"answer": -1}), r"seconds\.answer: "),
-        (lambda it: it.update(failed={"cam": ""}), r"failed\.cam: "),
+        (lambda it: it.update(failed={"tam": ""}), r"failed\.tam: "),
+        (lambda it: it.update(failed={"cam": "ValueError: no"}), "failed: cam has entries too"),
         (lambda it: it.update(words=[None] * 40_000), "words: .*at most 32768"),
     ],
 )
@@ -150,3 +152,11 @@ def test_yaml_that_has_no_plain_values_or_unfolds_is_refused_in_one_line(text: s
     with pytest.raises(Damaged, match=r"file cannot be read \(.*\); mend it") as caught:
         yaml_document(text.encode(), "file", "mend it")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("failed", [5, ["cam"], {"cam": 1}, {"cam": {"ValueError": -1}}, {"../x": {"ValueError": 1}}])
+def test_what_a_summary_says_of_explainers_that_failed_is_checked(failed: Any) -> None:
+    found = {"explainers": {"cam": {}}, "samples": {"scored": 1}}
+    check(FiguresFields, found | {"failed": {"cam": {"ValueError": 1}}}, "summary.json", "mend it")
+    with pytest.raises(Damaged, match=r"summary\.json: failed"):
+        check(FiguresFields, found | {"failed": failed}, "summary.json", "mend it")

@@ -100,6 +100,8 @@ def _contradiction(fields: Mapping[str, Any]) -> str:
     for total, count in fields["captions"].values():
         if total > count + 1e-6:
             return "captions: a total above its count"
+    if both := fields["failed"].keys() & fields["explainers"].keys():
+        return f"failed: {min(both)} has entries too"
     for name, profiles in fields["explainers"].items():
         for profile, entries in profiles.items():
             last = len(words) if profile == "corrected" else max(len(words), len(pieces))

@@ -110,6 +110,7 @@ class FiguresFields(TypedDict):
     explainers: Annotated[dict[Name, Annotated[Figures, Some]], Field(min_length=1, max_length=MANY)]
     captions: NotRequired[dict[Name, Annotated[FigureFields, AfterValidator(_interval)]]]
     samples: Kinds
+    failed: NotRequired[dict[Name, Kinds]]
 
 
 @with_config(OPEN)
@@ -123,6 +124,7 @@ class SummaryFields(TypedDict):
     samples: SamplesFields
     ground_truth: Count
     quarantine: Kinds
+    failed: NotRequired[dict[Name, Kinds]]
     redone: Kinds
     objects: dict[Name, MentionFields]
     words: SaidFields
