@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules.rle import encode_mask
 from datamodules.sample import Sample
 from pipeline.outputs import draw, kept, maps, tracker
 from pipeline.outputs.fingerprint import clear, open_run
@@ -197,7 +198,8 @@ def test_a_run_that_goes_on_writes_through_no_link(tmp_path: Path) -> None:
     for name in names:
         (place / name).symlink_to(outside)
     found = {"cam": np.zeros((len(PIECES), 6, 8), np.uint8)}
-    sample = Sample(row.key, 0, Image.new("RGB", (80, 60)), "?")
+    masks = {"dog": encode_mask(np.ones((60, 80), bool))}
+    sample = Sample(row.key, 0, Image.new("RGB", (80, 60)), "?", masks=masks)
     kept.keep(place, sample, found, WHOLE)
     draw.sample(place, sample, row, found)
     assert outside.read_text() == "precious"
