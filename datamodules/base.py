@@ -140,8 +140,9 @@ class ShardDataModule(SampleDataModule):
         self.save_hyperparameters(logger=False)
         if re.match(r"\w+:", manifest):
             raise ValueError(f"manifest: {manifest!r} is an address; shards are read from local files: download them")
-        self.folder, self.follow_links = Path(manifest).absolute().parent, follow_links
+        self.follow_links = follow_links
         self.manifest = Manifest.load(manifest)
+        self.folder = folder_of(Path(manifest), self.manifest.shards[0].name)
         if synonyms is not None:
             self.synonyms = read_synonyms(synonyms, self.manifest.categories)
 
@@ -166,3 +167,13 @@ class ShardDataModule(SampleDataModule):
             max_pixels=self.max_pixels,
             follow_links=self.follow_links,
         )
+
+
+def folder_of(manifest: Path, shard: str) -> Path:
+    """Return the folder that a manifest's shards stand in, told by the first of them.
+
+    A manifest may be a link: then it is the folder that the link leads to, or, as in a cache of downloads that keeps
+    every file under its digest, that of the link itself.
+    """
+    target = manifest.resolve().parent
+    return target if (target / shard).exists() else manifest.absolute().parent

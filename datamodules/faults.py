@@ -5,11 +5,12 @@ from pathlib import Path
 
 from datamodules.printable import printable
 
-_OF_THE_DATA = (
+OF_THE_DATA = (
     None,  # raised by tarfile or Pillow, not by the system
     errno.EINVAL,  # a damaged header names a place that no file can have
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),  # there is no such file
 )
+"""Numbers of an OSError that a file itself can cause, by not being there or by its bytes."""
 
 
 class MachineError(Exception):
@@ -29,5 +30,5 @@ def excuse(error: Exception, path: str | Path) -> None:
     """Raise MachineError where reading `path` failed for want of a working system or of memory, not by its bytes."""
     if isinstance(error, MemoryError):
         raise MachineError(f"{printable(str(path))}: out of memory") from error
-    if isinstance(error, OSError) and error.errno not in _OF_THE_DATA:
+    if isinstance(error, OSError) and error.errno not in OF_THE_DATA:
         raise MachineError(f"{printable(str(path))}: {error.strerror}") from error

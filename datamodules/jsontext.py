@@ -10,11 +10,11 @@ def loads(data: str | bytes) -> Any:
     Raises ValueError for text that is no JSON, and for an object in which one name has two values: `json` alone would
     take the last in silence. Raises RecursionError for JSON that is nested too deep.
     """
-    return json.loads(data, object_pairs_hook=_object)
+    return json.loads(data, object_pairs_hook=unique)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of these names and values."""
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these names and values. Raises ValueError where a name stands twice with two values."""
     made = dict(pairs)
     if len(made) < len(pairs):
         seen: dict[str, Any] = {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from unicodedata import category, normalize
+from unicodedata import name as name_of
 
 from datamodules.files import contained
 
@@ -19,6 +20,11 @@ LEADING = frozenset(_LEADING.split())
 """Determiners, possessives and numbers."""
 _NUMBER = re.compile(r"\d[\d.,]*")
 _PANOPTIC = ("-merged", "-other", "-stuff")
+_ALIKE = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u02c8\u2032\u2035\uff07`\u00b4\ua78c", "'")
+)
+"""Apostrophes of any shape; with `_FILLERS` as in `metrics.spelling`, which reads the answers."""
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _HYPHENS = str.maketrans(dict.fromkeys("-\u2010\u2011\u2043\ufe63\uff0d", " "))
 
 
@@ -49,11 +55,16 @@ def folded(name: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Return `text` in NFC without format characters, from its first letter or number to its last, with their marks."""
-    seen = normalize("NFC", "".join(one for one in text if category(one) != "Cf"))
+    """Return `text` in NFC without zero-width marks, from its first letter or number to its last, with their marks."""
+    seen = normalize("NFC", "".join(one for one in text.translate(_ALIKE) if not _is_zero_width(one)))
     kinds = "".join(category(one)[0] for one in seen)
     found = re.search("[LN](?:.*[LN])?M*", kinds)
     return seen[slice(*found.span())] if found else ""
+
+
+def _is_zero_width(character: str) -> bool:
+    """Return whether nothing is seen of a character: format characters, variation selectors, fillers."""
+    return category(character) == "Cf" or character in _FILLERS or "VARIATION SELECTOR" in name_of(character, "")
 
 
 def keys(files: Sequence[str], *, ascii: bool = True) -> list[str]:

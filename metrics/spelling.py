@@ -60,6 +60,11 @@ def shown(text: str) -> str:
     return normalize("NFC", "".join(one for one in text.translate(_ALIKE) if kind(one) != "z"))
 
 
+def is_clitic(text: str) -> bool:
+    """Return whether `text` is what an apostrophe joins to a word, such as 's and 'll."""
+    return bool(_CLITIC.fullmatch(shown(text)))
+
+
 def parts(text: str) -> list[str]:
     """Return the words in `text`, in NFKC, their case kept: without what stands around and between them.
 

@@ -81,8 +81,8 @@ def group(pieces: Sequence[str], alone: Sequence[str] = ()) -> list[tuple[int, .
     empty where it is not known.
 
     A token starts a word when it is the first, begins with white space (or the tokenizer's word marker) or with
-    punctuation other than a hyphen or apostrophe, is punctuation, is CJK, or follows a word that ends in punctuation or
-    white space.
+    punctuation other than a hyphen or apostrophe, is punctuation, is CJK, or follows a word that ends in punctuation (a
+    hyphen, and the apostrophe of a clitic, join what follows) or in white space.
     Punctuation is whatever has no letter and no number, in any script; combining marks and zero-width marks between
     letters join the word before.
 
@@ -126,7 +126,9 @@ def _starts(text: str, before: str, following: str) -> bool:
         return is_cjk(before[-1:]) or is_cjk(following[:1])
     if is_punctuation(text) or of.lstrip("mz")[0] in "sp":
         return True
-    return (last in ("s", "p") and not is_punctuation(before)) or bool(before.strip() and before[-1].isspace())
+    if is_punctuation(before):
+        return not (spelling.shown(before).endswith("-") or spelling.is_clitic(before.strip() + text))
+    return last in ("s", "p") or bool(before.strip() and before[-1].isspace())
 
 
 def reading(text: str, tagger: Tagger) -> tuple[str, str, tuple[str, ...]]:

@@ -74,7 +74,5 @@ class Replay:
     def __call__(self, sample: Sample, vlm: VLM) -> Answer:
         if sample.key not in self.said:
             raise ValueError(f"--answers: the earlier run has no answer for {sample.key}")
-        said, entries = self.said[sample.key], vlm.extent.vocabulary
-        if said["ids"] and max(said["ids"]) >= entries:
-            raise ValueError(f"--answers: the answer has a token {max(said['ids'])}; the model's last is {entries - 1}")
+        said = self.said[sample.key]
         return vlm.read(said["ids"], said["ended"], said.get("end"))  # rows of earlier versions do not say their end

@@ -118,7 +118,7 @@ def _one(
         explanation, maps = _finished(name, explainer, passes, query, answer)
         return _Made(explanation, maps, len(passes.queries), redone)
     except Exception as error:
-        if ends(error):
+        if ends(error) and not faults.of_an_explainer(error):
             raise
         return _Failure(type(error).__name__, faults.reason(error), faults.out_of_memory(error))
 

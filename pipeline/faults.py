@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
+from datamodules.faults import OF_THE_DATA
 from pipeline.explainers.base import Explainer
 from pipeline.remembered import NotLoadedError
 
 LONGEST = 8000
-"""So many characters of a reason are kept."""
+"""Characters of a reason that a row keeps."""
 
 
 def of_the_machine(error: Exception) -> bool:
@@ -22,15 +23,25 @@ def of_the_machine(error: Exception) -> bool:
     return accelerator or isinstance(error, OSError | NotLoadedError)
 
 
+def of_an_explainer(error: Exception) -> bool:
+    """Return whether an OSError inside an explainer is its own fault, such as a file that it looks for in vain."""
+    return isinstance(error, OSError) and error.errno in OF_THE_DATA
+
+
 def out_of_memory(error: Exception) -> bool:
     """Return whether a smaller batch may do what this one did not."""
-    kinds = MemoryError | torch.OutOfMemoryError
-    return isinstance(error, kinds) or any(text in str(error) for text in ("memory", "ALLOC_FAILED"))
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    told = any(text in str(error) for text in ("out of memory", "can't allocate memory", "ALLOC_FAILED"))
+    return isinstance(error, RuntimeError) and told
 
 
 def reason(error: Exception) -> str:
     """Return the kind of an error, the notes on it and its message as one text, of which the end may be cut off."""
-    told = ": ".join([type(error).__name__, *getattr(error, "__notes__", ()), str(error)])
+    try:
+        told = ": ".join([type(error).__name__, *map(str, getattr(error, "__notes__", ())), str(error)])
+    except Exception:  # of an error's own __str__
+        told = f"{type(error).__name__}: its message cannot be read"
     return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
 
 

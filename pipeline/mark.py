@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from pkgutil import resolve_name
 from typing import Any
+
+from jsonargparse import Namespace
 
 import pipeline
 from datamodules.base import SampleDataModule
@@ -19,6 +22,22 @@ VERSIONS += ["opencv-python-headless", "pycocotools", "HanTa", "nltk"]
 """Packages whose version may change a figure."""
 
 
+def classes(options: Any) -> list[type]:
+    """Return the classes that options choose by `class_path`, at any depth."""
+    if isinstance(options, Namespace):
+        options = options.as_dict()
+    if isinstance(options, list | tuple):
+        return [one for value in options for one in classes(value)]
+    if not isinstance(options, Mapping):
+        return []
+    path = options.get("class_path")
+    try:
+        own = resolve_name(path) if isinstance(path, str) else None
+    except (ImportError, AttributeError, ValueError):
+        own = None
+    return ([own] if isinstance(own, type) else []) + classes(list(options.values()))
+
+
 def mark(job: Job, vlm: VLM, data: SampleDataModule, explainers: Mapping[str, Explainer], words: str) -> dict[str, Any]:
     """Return all of a run's fingerprint but the identity of its checkpoint and the source of its answers.
 
@@ -26,8 +45,8 @@ def mark(job: Job, vlm: VLM, data: SampleDataModule, explainers: Mapping[str, Ex
     words: the name of the word backend.
     """
     limit, trainer = job.config.limit, job.config.trainer.as_dict()
-    inner = [one for explainer in explainers.values() for one in vars(explainer).values() if isinstance(one, Explainer)]
-    used = [*map(type, (vlm, data, *explainers.values(), *inner)), *trainer_options.classes(trainer)]
+    chosen = classes({**job.config.as_dict(), "trainer": None, "explainer": job.explainer_parameters()})
+    used = [*map(type, (vlm, data, *explainers.values())), *chosen, *trainer_options.classes(trainer)]
     return {
         "manifest": data.digest,
         "explainers": job.explainer_parameters(),

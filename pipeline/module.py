@@ -86,7 +86,8 @@ class ExplainModule(LightningModule):
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
         # rank 0 alone knows what the revision means, whose the folder is and what is done; nobody writes before it says
         done = read_rows(self.run_dir).done(self.retry) if self.global_rank == 0 else frozenset()
-        known = (self.vlm.commit, self.run_dir, self.claim, done, self.cache)
+        commit = self.vlm.commit if self.global_rank == 0 else ""
+        known = (commit, self.run_dir, self.claim, done, self.cache)
         self.vlm.commit, self.run_dir, self.claim, self.done, self.cache = self.trainer.strategy.broadcast(known)
         if self.retry:
             self.earlier = read_rows(self.run_dir)

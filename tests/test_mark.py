@@ -11,6 +11,7 @@ import torch
 
 from pipeline import cli
 from pipeline.evaluation import Evaluation
+from pipeline.mark import classes
 from pipeline.numerics import VARIABLES, environment, settings
 from pipeline.outputs import table
 from pipeline.outputs.fingerprint import differences
@@ -180,3 +181,14 @@ def test_a_table_that_cannot_be_printed_costs_only_itself_and_comes_last(
     assert "run_eval.py: standard output: " in said
     assert str(tmp_path) not in said
     assert {"summary.json", "timing.json"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+class Inner:
+    pass
+
+
+def test_classes_that_options_choose_are_found_at_any_depth() -> None:
+    inner = {"class_path": f"{__name__}.Inner", "init_args": {}}
+    options = {"explainer": {"own": {"mask": inner}}, "vlm": {"init_args": {"parts": [{"deep": inner}]}}, "k": 3}
+    assert classes(options) == [Inner, Inner]
+    assert classes({"class_path": "nowhere.Nothing"}) == []

@@ -67,17 +67,18 @@ def pad(
         else:
             joined = torch.cat(parts)
             inputs[name] = joined.to(device, dtype if joined.is_floating_point() else None)
-    return Batch(inputs, shifts, hide(inputs, [shift + end for shift, end in zip(shifts, ends, strict=True)], replaced))
+    hidden = None
+    if any(token in replaced for ids in said for token in ids):  # told on the host: no answer waits for the device
+        hidden = hide(inputs, [shift + end for shift, end in zip(shifts, ends, strict=True)], replaced)
+    return Batch(inputs, shifts, hidden)
 
 
-def hide(inputs: dict[str, Tensor], starts: Sequence[int], replaced: Collection[int]) -> Tensor | None:
+def hide(inputs: dict[str, Tensor], starts: Sequence[int], replaced: Collection[int]) -> Tensor:
     """Put another token into `inputs` wherever a row has one of `replaced` from its position in `starts` on. Return the
-    tokens as they were; None where there are none of these."""
+    tokens as they were."""
     spoken = inputs["input_ids"]
     answer = torch.arange(spoken.shape[1]) >= torch.tensor(starts)[:, None]
     found = answer.to(spoken.device) & torch.isin(spoken, spoken.new_tensor(list(replaced)))
-    if not found.any():
-        return None
     other = next(n for n in count() if n not in replaced)
     inputs["input_ids"] = spoken.masked_fill(found, other)
     return spoken

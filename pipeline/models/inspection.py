@@ -57,9 +57,6 @@ def inspected(vlm: "VLM", folder: Path, names: list[str]) -> dict[str, Any]:
     with blaming("its chat template"):
         vlm.__dict__["facts"] = frame = framed(vlm.templated, vlm.processor.tokenizer)
     with blaming("generation_config.json or config.json"):
-        for end in vlm.generation.eos_token_id or []:
-            within("eos_token_id", end, 0, extent.vocabulary - 1)
-        within("pad_token_id", vlm.generation.pad_token_id, 0, extent.vocabulary - 1)
         _ = vlm.end_text
     with blaming("its processor or config.json"):
         show(vlm, extent.vocabulary)

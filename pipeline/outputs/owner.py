@@ -2,9 +2,8 @@
 
 It works on shared file systems too. A name is taken with `link`, which succeeds for one process of all machines, and
 `owner.json` is replaced with `rename`. An owner on this machine is judged by its process. One on another machine is
-judged by its heartbeat, the file's time of change: it must stand still for `SILENCE` seconds by the clock of the
-process that waits. Each owner has a token. Whoever writes compares it first, so that a process which slept while its
-folder was taken finds out.
+judged by its heartbeat, the file's time of change: it must be `SILENCE` seconds old by the clock of the file system, or
+stand still for so long by the clock of the process that waits. Each owner has a token, which whoever writes compares.
 """
 
 import json
@@ -136,13 +135,12 @@ def living(owner: Record) -> bool | None:
         return None
     if (started := begun(owner.pid)) is not None:
         return started == owner.started
-    try:
-        os.kill(owner.pid, 0)
-    except PermissionError:  # a process of another user, whose entry in /proc is hidden
-        return None
-    except (OSError, OverflowError):
-        return False
-    return False  # a zombie
+    with suppress(OSError, OverflowError):  # nobody has that number, else it is a zombie
+        try:
+            os.kill(owner.pid, 0)
+        except PermissionError:  # a process of another user, whose entry in /proc is hidden
+            return None
+    return False
 
 
 def read(folder: Path) -> tuple[Record | None, list[Path]]:
@@ -174,7 +172,9 @@ def take(folder: Path, say: Callable[[str], object], silence: float = SILENCE) -
         owner, files = read(folder)
         if owner is not None:
             alive, beat = living(owner), _beat_of(files[-1])
-            if alive is None and beat is not None:
+            if alive is None and beat is not None and _clock_of(folder) - beat > silence * 1e9:
+                alive = False
+            elif alive is None and beat is not None:
                 if seen is None or seen[0] != owner.token:
                     say(f"{folder} belongs to {owner}; in {silence:g} s without a sign of life it is taken over")
                     seen = (owner.token, beat, time.monotonic())
@@ -279,6 +279,15 @@ def _read(path: Path) -> Record | None:
 def _unknown(data: bytes) -> Record:
     """The owner that a damaged file stands for: nothing is known of it but that file's heartbeat."""
     return Record(sha256(data).hexdigest()[:32], "an unknown machine", "", 0, 0, "an unknown time")
+
+
+def _clock_of(folder: Path) -> int:
+    """Return the time of the file system that holds `folder`, in nanoseconds: that of a file made just now."""
+    path = folder / PART.format(uuid4().hex)
+    path.touch(exist_ok=False)
+    now = path.stat().st_mtime_ns
+    path.unlink(missing_ok=True)
+    return now
 
 
 def _beat_of(path: Path) -> int | None:

@@ -183,3 +183,12 @@ def test_a_link_from_one_given_folder_to_another_stays_inside(tmp_path: Path) ->
     assert inside([tmp_path / "a", tmp_path / "b"], "x.png") == tmp_path / "a" / "x.png"
     with pytest.raises(ValueError, match=r"'x\.png' is a link that leads out"):
         inside([tmp_path / "a"], "x.png")
+
+
+def test_a_manifest_may_be_a_link_to_where_its_shards_are(tmp_path: Path) -> None:
+    build(tmp_path / "data")
+    (tmp_path / "home").mkdir()
+    named = tmp_path / "home" / "coco.json"
+    named.symlink_to(tmp_path / "data" / "manifest.json")
+    data = ShardDataModule(str(named))
+    assert [sample.error for sample in data.reader(range(2))] == [None, None]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datamodules import names
-from datamodules.names import inside, keys, normalise
+from datamodules.names import folded, inside, keys, normalise
 
 
 def test_the_examples_of_the_docstrings() -> None:
@@ -109,3 +109,11 @@ def test_the_first_folder_that_has_the_file_counts(tmp_path: Path) -> None:
     assert inside(folders, "sub/x.jpg") == tmp_path / "b" / "sub" / "x.jpg"
     with pytest.raises(FileNotFoundError, match=r"no file 'y.jpg'"):
         inside(folders, "y.jpg")
+
+
+@pytest.mark.parametrize(
+    "other", ["the man\u2019s hat", "the man\u02bcs hat", "the man's\ufe0f hat", "the man\u034f's hat"]
+)
+def test_marks_that_answers_are_read_without_part_no_names(other: str) -> None:
+    assert normalise(other) == normalise("the man's hat")
+    assert folded(other) == folded("the man's hat")

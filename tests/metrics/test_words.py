@@ -274,3 +274,8 @@ def test_a_model_that_nobody_vouches_for_is_not_opened(fault, tmp_path, monkeypa
     ) as caught:
         Hanta()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [",", "\uff0c", "/", "\u2014", " (", " \u201c", "\u00ab"])
+def test_a_mark_is_no_part_of_the_word_that_follows_without_a_space(mark: str) -> None:
+    assert group(["cat", mark, "dog"]) == [(0,), (1,), (2,)]

@@ -107,7 +107,7 @@ def test_silence_elsewhere_is_waited_for_by_the_clock_here(tmp_path: Path, machi
 def test_a_heartbeat_elsewhere_keeps_the_folder(tmp_path: Path) -> None:
     put(tmp_path, replace(record(), machine=ELSEWHERE))
     with pytest.raises(OwnedError, match="at work there"):
-        take(tmp_path, lambda line: os.utime(tmp_path / NAME, (1, 1)), silence=60.0)
+        take(tmp_path, lambda line: os.utime(tmp_path / NAME, (4e9, 4e9)), silence=60.0)
 
 
 def test_the_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,3 +258,10 @@ def test_a_child_does_not_give_up_what_its_parent_owns(tmp_path: Path) -> None:
     mine.record = replace(mine.record, pid=mine.record.pid + 1)  # as seen after a fork
     mine.release()
     assert names(tmp_path) == [NAME]
+
+
+def test_an_owner_elsewhere_that_has_been_silent_for_long_is_not_waited_for(tmp_path: Path) -> None:
+    put(tmp_path, replace(record(), machine=ELSEWHERE))
+    long_ago = (tmp_path / NAME).stat().st_mtime - 2 * owner.SILENCE
+    os.utime(tmp_path / NAME, (long_ago, long_ago))
+    take(tmp_path, nobody).release()

@@ -13,9 +13,10 @@ from metrics.entries import Entries
 from pipeline.outputs import documents
 from pipeline.outputs.inside import Damaged
 from pipeline.outputs.records import Row, encode, read_rows
-from pipeline.outputs.schema import files, row
+from pipeline.outputs.schema import files, row, summary
 from pipeline.outputs.schema.summary import FiguresFields
 from pipeline.outputs.schema.values import check, json_document, yaml_document
+from pipeline.outputs.summary import summarise
 from tests.outputs.test_records import ROW
 
 SAMPLE = {"size": [6, 8], "box": [0.0, 0.0, 1.0, 1.0], "prompt": "?", "captions": [], "masks": [], "name": ""}
@@ -160,3 +161,16 @@ def test_what_a_summary_says_of_explainers_that_failed_is_checked(failed: Any) -
     check(FiguresFields, found | {"failed": {"cam": {"ValueError": 1}}}, "summary.json", "mend it")
     with pytest.raises(Damaged, match=r"summary\.json: failed"):
         check(FiguresFields, found | {"failed": failed}, "summary.json", "mend it")
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(Damaged, match="'index' stands twice"):
+        json_document(b'{"index": 1, "index": 2}', "here", "mend it")
+
+
+def test_every_part_of_a_summary_is_checked() -> None:
+    made = summarise({"a": ROW}, ["a"], ["cam"], "hanta")
+    assert set(made) <= set(summary.SummaryFields.__annotations__)
+    made["failed"] = {"cam": ["KeyError"]}
+    with pytest.raises(Damaged, match=r"failed\.cam"):
+        check(summary.SummaryFields, made, "summary.json", "delete it")

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import AfterValidator, Field, Strict, with_config
 from typing_extensions import TypedDict
 
+from datamodules.manifest import MAX_TEXT
 from datamodules.record import MAX_MASK_PIXELS
 from datamodules.rle import sound
 from pipeline.outputs.schema.values import OPEN, STRICT, Count, Name, Positive, Some, Text, bounded, shaped
 
-RUNS = 1 << 20
-"""Characters that the run lengths of all masks of a sample may have; each border of a mask takes two and more."""
+RUNS = MAX_TEXT
+"""Characters that the run lengths of all masks of a sample may have: as many as a shard may hold of it."""
 
 
 @with_config(OPEN)

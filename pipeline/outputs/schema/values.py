@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from datamodules.jsontext import unique
 from datamodules.printable import printable
 from pipeline.outputs.inside import Damaged
 
@@ -93,7 +94,7 @@ def json_document(data: bytes, where: object, remedy: str) -> Any:
     """Return the plain values of a JSON text. Raises Damaged for anything else, numbers that are not finite, and what
     is nested too deeply."""
     try:
-        found = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        found = json.loads(data, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unique)
         _count(found)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{where} cannot be read ({_told(error)}); {remedy}") from error
