@@ -1,5 +1,6 @@
 """Files of strangers: regular ones only, of bounded size, and in the folder in which they are said to be."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -12,21 +13,28 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
 }
 _CHUNK = 1 << 20
 _MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 """Byte order marks, and the encoding that each announces."""
 
 
-def open_file(path: str | Path, limit: int | None = None) -> BinaryIO:
+def open_file(path: str | Path, limit: int | None = None, *, links: bool = True) -> BinaryIO:
     """Open a regular file for reading.
 
     What is not one is refused before it is opened, so that a pipe does not block and a device does nothing; and again
-    after that, because the path may have come to lead elsewhere. Raises ValueError for a pipe, a socket or a device,
+    after that, because the path may have come to lead elsewhere. links: whether the file itself may be a link; the
+    folders above it always may. Raises ValueError for a pipe, a socket or a device, for a link where none is allowed,
     and for a file of more than `limit` bytes; OSError as `open` does.
     """
-    _check(os.stat(path), limit)
-    file = open(path, "rb", opener=_without_blocking)  # noqa: SIM115
+    _check(os.stat(path) if links else os.lstat(path), limit)
+    try:
+        file = open(path, "rb", opener=_without_blocking if links else _without_links)  # noqa: SIM115
+    except OSError as error:
+        if error.errno == errno.ELOOP and not links:
+            raise ValueError(f"it is {_KINDS[stat.S_IFLNK]}, not a regular file") from error
+        raise
     try:
         _check(os.fstat(file.fileno()), limit)
     except BaseException:
@@ -81,6 +89,11 @@ def contained(path: Path, folders: Iterable[Path]) -> bool:
 def _without_blocking(path: str, flags: int) -> int:
     """Open a descriptor; of a pipe that came to stand there meanwhile, without waiting for its writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Open a descriptor as `_without_blocking` does, and fail with ELOOP where the path came to be a link."""
+    return _without_blocking(path, flags | os.O_NOFOLLOW)
 
 
 def _check(status: os.stat_result, limit: int | None) -> None:

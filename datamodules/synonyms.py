@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from datamodules.files import read_text
 from datamodules.names import folded
 
 MAX_BYTES = 1 << 20
@@ -54,11 +55,7 @@ def _category(
 def _pairs(path: Path) -> list[tuple[str, str]]:
     """Return the keys and values of the file as they are written."""
     try:
-        if not path.is_file():
-            raise ValueError("there is no such file" if not path.exists() else "it is no regular file")
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+        node = yaml.compose(read_text(path, MAX_BYTES)[0], yaml.SafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{OPTION}: {path}: {' '.join(str(error).split())}") from error
     if not isinstance(node, yaml.MappingNode):

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import stat
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from datamodules.files import open_file
 from pipeline.notice import Notice
 from pipeline.outputs.fingerprint import write_atomic, write_json
 from pipeline.types import Answer, Layout, Query, Trace
@@ -138,9 +138,7 @@ def held(folder: Path) -> int:
 
 def content(path: Path) -> bytes:
     """The bytes of a plain file; a link is not followed, a pipe is not waited for. Raises OSError or ValueError."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is no file")
+    with open_file(path, links=False) as file:
         return file.read()
 
 

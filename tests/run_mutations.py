@@ -7,12 +7,15 @@ import random
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from PIL import Image
+
+from pipeline.outputs import owner, owner_record
 
 DEEP = "[" * 3000 + "]" * 3000
 PATHS = ("../../../../canary/a.txt", "{canary}/a.txt", "/dev/zero", "..", ".", "a/b", "x\x00y")
@@ -234,7 +237,32 @@ def as_other(drawn: random.Random, folder: Path, _: Path) -> str:
     return f"other: {how} for {path.relative_to(folder)}"
 
 
+def as_owner(drawn: random.Random, folder: Path, canary: Path) -> str:
+    """An `owner.json` that no command at work has left: of a dead process, no record, or no file at all."""
+    path, long_ago = folder / owner.NAME, 1e9
+    how = drawn.choice(("dead", "value", "bytes", "sparse", "link", "device", "pipe", "folder"))
+    if how in ("dead", "value"):
+        found = asdict(replace(owner_record.record(), started=1))
+        if how == "value":
+            found[drawn.choice(sorted(found))] = drawn.choice(VALUES)
+        path.write_text(json.dumps(found))
+    elif how == "bytes":
+        path.write_bytes(drawn.randbytes(drawn.choice((0, 1, 100, 100_000))))
+    elif how == "sparse":
+        path.touch()
+        os.truncate(path, 1 << 43)
+    elif how == "pipe":
+        os.mkfifo(path)
+    elif how == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(canary / "a.txt" if how == "link" else "/dev/zero")
+    if path.is_file() and not path.is_symlink():
+        os.utime(path, (long_ago, long_ago))  # else its owner, of whom nothing is known, is waited for
+    return f"owner: {how}"
+
+
 KINDS: tuple[Mutation, ...] = (
     *(in_bytes, in_json, in_json, in_row, in_row, in_row, in_yaml, in_maps, in_maps, in_picture),
-    *(as_link, as_link, as_link, as_other),
+    *(as_link, as_link, as_link, as_other, as_owner),
 )

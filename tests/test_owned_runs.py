@@ -180,3 +180,22 @@ def test_the_tracker_leaves_a_run_that_is_at_work_alone(tmp_path: Path, capsys: 
     assert "which is at work there" in capsys.readouterr().err
     ours.release()
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_an_owner_that_is_no_file_ends_run_and_tracker_with_a_line_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    from pipeline.outputs.tracker import main
+
+    (tmp_path / "summary.json").write_text("{}")
+    make(tmp_path / NAME)
+    run = Evaluation(cli.parse([*LITTLE, "--run_dir", str(tmp_path)]))
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        run.run()
+    assert (left.value.code, main([str(tmp_path)])) == (2, 2)
+    said = f"error: {tmp_path / NAME} is no regular file, as no command leaves it; delete it"
+    lines = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert lines == [said, said]

@@ -87,7 +87,7 @@ def test_a_link_in_the_place_of_an_entry_is_replaced_and_what_it_leads_to_neithe
     sound = encoded("key", [1])
     outside.write_bytes(sound)
     one.path("key").symlink_to(outside)
-    told_once(one, "cannot be read")
+    told_once(one, "is damaged or foreign")
     one.write("key", [2])
     assert (one.read("key", CPU), outside.read_bytes()) == ([2], sound)
 

@@ -213,7 +213,7 @@ def provenance(source: Path, facts: Mapping[str, Any], asked: Any) -> str:
     hashes = {}
     for path in sorted(source.iterdir()):
         if path.suffix in {".json", ".model", ".safetensors", ".txt"}:
-            with path.open("rb") as file:
+            with checkpoint_files.opened(source.resolve(), path.name) as file:
                 hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     record = {
         "source_sha256": hashes,

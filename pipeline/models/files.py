@@ -7,8 +7,9 @@ import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from datamodules.files import open_file
 from pipeline.notice import Notice
 
 MEBIBYTE = 2**20
@@ -64,7 +65,7 @@ def roots(folder: Path) -> tuple[Path, ...]:
 
 
 def regular(folder: Path, name: str, limit: int | None = None) -> Path:
-    """Return the path of the file `name` of `folder` (resolved), which nothing has opened yet.
+    """Return the path of the file `name` of `folder` (resolved), which is not opened; `opened` does that.
 
     Raises ValueError, beginning with the name, where it leads out of the folder, is missing, is no regular file (a FIFO
     or a device would be read for ever) or has more than `limit` bytes.
@@ -85,6 +86,18 @@ def regular(folder: Path, name: str, limit: int | None = None) -> Path:
     if limit is not None and status.st_size > limit:
         raise ValueError(f"{name} has {status.st_size:,} bytes, at most {limit:,} are read")
     return path
+
+
+def opened(folder: Path, name: str, limit: int | None = None) -> BinaryIO:
+    """Open the file `name` of `folder` (resolved) for reading. Raises ValueError as `regular` does, also where the file
+    came to be a link, a FIFO or a device after it was looked at."""
+    path = regular(folder, name, limit)
+    try:
+        return open_file(path, limit, links=False)
+    except (ValueError, IsADirectoryError) as error:
+        raise ValueError(f"{name} is no regular file") from error
+    except FileNotFoundError as error:
+        raise ValueError(f"{name} is missing; download it") from error
 
 
 def admitted(folder: Path) -> tuple[str, ...]:
@@ -180,7 +193,11 @@ def optional(folder: Path, name: str) -> dict[str, Any]:
 def record(folder: Path, name: str, limit: int) -> dict[str, Any]:
     """Return a JSON object of `folder`. Raises ValueError, beginning with its name, where it is none."""
     try:
-        found = json.loads(regular(folder, name, limit).read_bytes(), parse_constant=_constant)
+        with opened(folder, name, limit) as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:  # it grew, or did not tell its size
+            raise ValueError(f"{name} has more than {limit:,} bytes, which are not read")
+        found = json.loads(data, parse_constant=_constant)
     except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{name} is not a valid JSON file; download it again: {error}") from error
     if not isinstance(found, dict):
@@ -204,9 +221,8 @@ def elements(folder: Path, names: Iterable[str]) -> int:
 
 
 def _elements(folder: Path, name: str) -> int:
-    path = regular(folder, name)
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with opened(folder, name) as file:
+        size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, LIMITS["index"]):
             raise ValueError(f"{name} is not whole: it has {size:,} bytes, and no header; download it again")
@@ -243,7 +259,7 @@ def digest(folder: Path, names: Iterable[str]) -> str:
     if (size := sum(path.stat().st_size for path in paths.values())) > LARGE:
         warnings.warn(f"hashing {size / 1e9:.1f} GB of {folder}", Notice, stacklevel=2)
     total = hashlib.sha256()
-    for name, path in paths.items():
-        with path.open("rb") as file:
+    for name in paths:
+        with opened(folder, name) as file:
             total.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()

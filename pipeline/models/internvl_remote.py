@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import InternVLConfig, InternVLVisionConfig, LlamaConfig, Qwen2Config
 
 from datamodules.printable import printable
+from pipeline.models.files import LIMITS, opened
 
 LONGEST = 200
 """Characters of a stranger's text that a message shows."""
@@ -64,9 +65,10 @@ INTERNLM2 = [
 
 
 def parsed(path: Path) -> dict[str, Any]:
-    """A JSON file. Raises ValueError where it is none."""
+    """Return a JSON object of a checkpoint. Raises ValueError where it is none."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        with opened(path.parent.resolve(), path.name, LIMITS["config"]) as file:
+            return dict(json.loads(file.read()))
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a JSON object; download it again: {error}") from error
 

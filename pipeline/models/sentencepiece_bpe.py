@@ -7,6 +7,8 @@ from google.protobuf.message import DecodeError
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers.convert_slow_tokenizer import import_protobuf
 
+from pipeline.models.files import LIMITS, opened
+
 BPE, NORMAL, USER_DEFINED = 2, 1, 4
 """Of sentencepiece_model.proto: TrainerSpec.ModelType.BPE, SentencePiece.Type.NORMAL and .USER_DEFINED."""
 
@@ -23,7 +25,8 @@ def fast_tokenizer(path: Path, added: Mapping[int, AddedToken]) -> Tokenizer:
     """
     proto = import_protobuf().ModelProto()
     try:
-        proto.ParseFromString(path.read_bytes())
+        with opened(path.parent.resolve(), path.name, LIMITS["vocabulary"]) as file:
+            proto.ParseFromString(file.read())
     except DecodeError as error:
         raise ValueError(f"{path} is not a sentencepiece model; download it again: {error}") from error
     spec, trainer = proto.normalizer_spec, proto.trainer_spec

@@ -8,11 +8,12 @@ by somebody else at the same time.
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
+
+from datamodules.files import open_file
 
 
 class Damaged(ValueError):
@@ -49,13 +50,10 @@ def is_file(root: Path, *parts: str) -> bool:
 def opened(root: Path, *parts: str) -> BinaryIO:
     """Open a regular file inside `root` to be read. Raises Damaged, and FileNotFoundError where there is none."""
     path = resolved(root, *parts)
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # a pipe without a writer is not waited for
-    if stat.S_ISREG(os.lstat(path).st_mode):
-        descriptor = os.open(path, flags)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return open(descriptor, "rb")
-        os.close(descriptor)
-    raise Damaged(f"{root.joinpath(*parts)} is no regular file; delete it")
+    try:
+        return open_file(path, links=False)
+    except (ValueError, IsADirectoryError) as error:
+        raise Damaged(f"{root.joinpath(*parts)} is no regular file; delete it") from error
 
 
 def read(root: Path, *parts: str, limit: int) -> bytes:

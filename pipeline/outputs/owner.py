@@ -8,20 +8,16 @@ stand still for so long by the clock of the process that waits. Each owner has a
 
 import json
 import os
-import platform
-import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from datamodules.printable import printable
+from pipeline.outputs.inside import Damaged
+from pipeline.outputs.owner_record import Record, living, read_record, record, unknown
 
 NAME = "owner.json"
 NEXT, PART = ".owner.json.{}.next", ".owner.json.{}.part"
@@ -29,31 +25,10 @@ LEFT = (NEXT.format("*"), PART.format("*"))
 """What a process leaves beside `NAME` when it is killed while it takes a folder or gives it up."""
 BEAT, SILENCE, POLL = 5.0, 60.0, 0.5
 """Seconds between two heartbeats; without one before an owner elsewhere counts as dead; between two looks at it."""
-LONGEST = 4096
-"""Bytes of `owner.json` that are read; a record has some 300."""
 
 
 class OwnedError(Exception):
     """The folder belongs to another command; the message names that command and the remedy."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What `owner.json` says of an owner.
-
-    machine: this start of the machine and its space of process numbers; empty where the system does not tell them.
-    started: when the process began, in clock ticks since the machine did. since: local time of that machine.
-    """
-
-    token: str
-    host: str
-    machine: str
-    pid: int
-    started: int
-    since: str
-
-    def __str__(self) -> str:
-        return printable(f"process {self.pid} on {self.host} since {self.since}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +40,7 @@ class Claim:
 
     def verify(self) -> None:
         """Raise OwnedError where the folder was taken, started over or removed meanwhile; one small file is read."""
-        owner, _ = read(self.folder)
+        owner = known(self.folder)
         if owner is None or owner.token != self.token:
             what = "was taken over by " + str(owner) if owner else f"has lost its {NAME}: it was removed or taken over"
             raise OwnedError(f"{self.folder} {what}; this command writes nothing more")
@@ -94,77 +69,52 @@ class Ownership:
         self._pulse.join()
         os.close(self._file)
         folder, last = self.claim.folder, record()
-        if read(folder)[0] != self.record:
+        if known(folder) != self.record:
             return
         claimed = folder / NEXT.format(self.record.token)
         with suppress(OSError), _written(folder, last) as part:
             if _link(part, claimed):  # who takes the folder needs this name, so now nobody does
-                if read(folder)[0] == last:
+                if known(folder) == last:
                     (folder / NAME).unlink()
                 claimed.unlink()
-
-
-def record() -> Record:
-    """Return a record of this process, with a new token."""
-    now = datetime.now().isoformat(" ", "seconds")
-    return Record(uuid4().hex, platform.node(), machine(), os.getpid(), begun(os.getpid()) or 0, now)
-
-
-def machine() -> str:
-    """Return what tells this start of this machine, and this space of process numbers, from all others."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def begun(pid: int) -> int | None:
-    """Return when a process began, in clock ticks since the machine did; None if it is gone, dead or not to be seen."""
-    try:
-        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    state, *numbers = line.rpartition(")")[2].split()
-    return None if state in "ZXx" else int(numbers[18])
-
-
-def living(owner: Record) -> bool | None:
-    """Return whether an owner's process lives, stopped or not; None where that is not known, as of another machine."""
-    if not owner.machine or owner.machine != machine():
-        return None
-    if (started := begun(owner.pid)) is not None:
-        return started == owner.started
-    with suppress(OSError, OverflowError):  # nobody has that number, else it is a zombie
-        try:
-            os.kill(owner.pid, 0)
-        except PermissionError:  # a process of another user, whose entry in /proc is hidden
-            return None
-    return False
 
 
 def read(folder: Path) -> tuple[Record | None, list[Path]]:
     """Return who owns `folder`, None if nobody does, and the files that say so: `owner.json` and those that follow.
 
     One follows where a process took the folder from a dead owner and was itself killed before it replaced `owner.json`.
+    Raises Damaged where one of them is no regular file.
     """
-    owner, files, tokens = _read(folder / NAME), [folder / NAME], set[str]()
+    owner, files, tokens = read_record(folder / NAME), [folder / NAME], set[str]()
     while owner is not None:
         tokens.add(owner.token)
         path = folder / NEXT.format(owner.token)
-        if (successor := _read(path)) is None:
+        if (successor := read_record(path)) is None:
             return owner, files
         if successor.token in tokens:  # a circle, which no owner makes
-            successor = _unknown(str(path).encode())
+            successor = unknown(str(path).encode())
         owner, files = successor, [*files, path]
     return None, []
+
+
+def known(folder: Path) -> Record | None:
+    """Return who owns `folder`; None also where that cannot be read from what lies there."""
+    with suppress(Damaged):
+        return read(folder)[0]
+    return None
+
+
+def at_work(folder: Path, owner: object) -> OwnedError:
+    """Return the error of a command that finds `owner` at work in `folder`."""
+    mend = "wait for its end, stop it, or choose another folder"
+    return OwnedError(f"{folder} belongs to {owner}, which is at work there; {mend}")
 
 
 def take(folder: Path, say: Callable[[str], object], silence: float = SILENCE) -> Ownership:
     """Make this process the owner of `folder`, which is made if it is missing.
 
     say: is given a line where an owner on another machine is waited for, at most `silence` seconds. Raises OwnedError
-    while another command is at work there, OSError where nothing can be written.
+    while another command is at work there, Damaged as `read` does, OSError where nothing can be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seen: tuple[str, int, float] | None = None
@@ -180,8 +130,7 @@ def take(folder: Path, say: Callable[[str], object], silence: float = SILENCE) -
                     seen = (owner.token, beat, time.monotonic())
                 alive = beat != seen[1] or (None if time.monotonic() < seen[2] + silence else False)
             if alive:
-                mend = "wait for its end, stop it, or choose another folder"
-                raise OwnedError(f"{folder} belongs to {owner}, which is at work there; {mend}")
+                raise at_work(folder, owner)
             if alive is None:
                 time.sleep(min(POLL, silence))
                 continue
@@ -209,7 +158,7 @@ def _succeed(folder: Path, owner: Record | None, files: list[Path], mine: Record
         claimed = folder / NEXT.format(owner.token)
         if not _link(part, claimed):
             return False
-        if won := read(folder)[0] == mine:  # else `owner.json` was replaced before that name was free again
+        if won := known(folder) == mine:  # else `owner.json` was replaced before that name was free again
             part.replace(folder / NAME)
         for path in [*files[1:], claimed] if won else [claimed]:
             path.unlink(missing_ok=True)
@@ -219,9 +168,9 @@ def _succeed(folder: Path, owner: Record | None, files: list[Path], mine: Record
 def _sweep(folder: Path) -> None:
     """Remove what processes of this machine left that were killed while they took the folder or gave it up."""
     for path in [path for pattern in LEFT for path in folder.glob(pattern)]:
-        left = _read(path)
-        if left is not None and living(left) is False:
-            path.unlink(missing_ok=True)
+        with suppress(Damaged):
+            if (left := read_record(path)) is not None and living(left) is False:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -250,35 +199,6 @@ def _link(part: Path, name: Path) -> bool:
         except FileExistsError:
             return False
     return True
-
-
-def _read(path: Path) -> Record | None:
-    """The record in a file; None where there is none. What is no record becomes one of an unknown machine."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError:  # a link, or not to be read
-        return _unknown(str(path).encode())
-    try:
-        data = os.read(file, LONGEST) if stat.S_ISREG(os.fstat(file).st_mode) else b""
-    finally:
-        os.close(file)
-    try:
-        known = json.loads(data)
-        owner = Record(**known)
-    except (ValueError, TypeError, RecursionError):
-        return _unknown(data)
-    texts = (owner.token, owner.host, owner.machine, owner.since)
-    numbers = (owner.pid, owner.started)
-    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
-        return _unknown(data)
-    return owner if re.fullmatch("[0-9a-f]{32}", owner.token) and owner.pid > 0 else _unknown(data)
-
-
-def _unknown(data: bytes) -> Record:
-    """The owner that a damaged file stands for: nothing is known of it but that file's heartbeat."""
-    return Record(sha256(data).hexdigest()[:32], "an unknown machine", "", 0, 0, "an unknown time")
 
 
 def _clock_of(folder: Path) -> int:

@@ -9,7 +9,7 @@ command tries it again; one that is complete is never repeated.
 
 The folder holds `trials/<n>/` (run folders), `logs/<n>.txt`, `cache/` (what all trials ask of the model), `sweep.json`,
 `sweep.csv` and `page/`. Exit status 0: every trial is complete; 1: one failed; 2: the command is wrong; 5: the disk or
-the machine is at fault, as `run_eval.py` says it, or a sweep elsewhere owns the folder; 75: stopped by SIGINT,
+the machine is at fault, as `run_eval.py` says it, or another sweep owns the folder; 75: stopped by SIGINT,
 SIGTERM or SIGUSR1 after the batch in hand.
 """
 
@@ -30,6 +30,7 @@ from pipeline import arguments, argv, cli, command_parsers
 from pipeline.arguments import UsageError
 from pipeline.outputs import inside
 from pipeline.outputs.fingerprint import differences, digest
+from pipeline.outputs.inside import Damaged
 from pipeline.outputs.owner import OwnedError, owned
 from pipeline.status import AT_FAULT, FAILED, STOPPED, WRONG, at_fault
 from pipeline.stop import Stop, Stopped
@@ -46,7 +47,7 @@ def main(given: Sequence[str] | None = None) -> int:
     asked = command_parsers.sweep().parse_args(own)
     try:
         return carry_out(asked, options)
-    except UsageError as error:
+    except (UsageError, Damaged) as error:
         return said(f"error: {error}", WRONG)
     except MachineError as error:
         return said(error.line, AT_FAULT)

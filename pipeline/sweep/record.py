@@ -13,7 +13,8 @@ from pipeline.arguments import UsageError
 from pipeline.outputs import documents, inside
 from pipeline.outputs.fingerprint import canonical, differences, write_json
 from pipeline.outputs.inside import Damaged
-from pipeline.outputs.owner import Claim, read
+from pipeline.outputs.owner import Claim, at_work, known
+from pipeline.outputs.owner_record import living
 from pipeline.outputs.schema.files import SweepFields
 from pipeline.outputs.schema.values import check, json_document
 
@@ -110,19 +111,20 @@ class Record:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """`folder` for one sweep alone: a descriptor that its trials keep open too. UsageError where another has it, or a
-    trial that one left behind, or where it cannot be made."""
+    """`folder` for one sweep alone: a descriptor that its trials keep open too. OwnedError where another has it, or a
+    trial that one left behind; UsageError where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise UsageError(f"--out: {error.filename}: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = known(folder)
+            named = owner is not None and living(owner) is not False
+            raise at_work(folder, owner if named else "another sweep, or to a trial that one left behind") from error
         yield descriptor
-    except BlockingIOError as error:
-        owner = f" ({known})" if (known := read(folder)[0]) else ""
-        why = f"--out: a sweep is at work in {folder}{owner}, or a trial that one left behind"
-        raise UsageError(f"{why}; wait for its end, stop it, or choose another folder") from error
     finally:
         os.close(descriptor)

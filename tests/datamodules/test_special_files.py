@@ -75,6 +75,19 @@ def test_a_file_that_turns_into_one_is_found_out_once_it_is_open(
         read_bytes(tmp_path / "x", 1 << 20)
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["before", "only when it is opened"])
+def test_a_link_is_no_file_where_none_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: bool) -> None:
+    (tmp_path / "sound").write_bytes(b"sound")
+    (tmp_path / "x").symlink_to("sound")
+    with open_file(tmp_path / "x") as file:
+        assert file.read() == b"sound"
+    if not seen:
+        before = os.stat(tmp_path / "sound")
+        monkeypatch.setattr(files.os, "lstat", lambda path: before)
+    with pytest.raises(ValueError, match=r"^it is a link, not a regular file$"):
+        open_file(tmp_path / "x", links=False)
+
+
 def test_a_file_that_does_not_tell_its_size_is_read_to_the_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

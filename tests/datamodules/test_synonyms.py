@@ -61,7 +61,7 @@ def test_where_every_image_has_its_own_categories_none_is_checked(tmp_path):
         ("", "expected lines"),
         ("woman: person\n  x: [", "words.yaml"),
         (b"\xff\xfe\x00", "words.yaml"),
-        (b"#" * (MAX_BYTES + 1), "has more than"),
+        (b"#" * (MAX_BYTES + 1), "more than"),
         ("a: " + "[" * 5000, "words.yaml"),
     ],
 )
@@ -76,7 +76,7 @@ def test_what_is_refused_is_told_in_one_line_that_names_file_and_key(text, told,
 
 @pytest.mark.parametrize("name", ["none.yaml", "."])
 def test_a_file_that_cannot_be_read_is_named(name, tmp_path):
-    with pytest.raises(ValueError, match=r"data\.synonyms: .*(no such file|no regular file)"):
+    with pytest.raises(ValueError, match=r"data\.synonyms: .*(No such file|Is a directory)"):
         read_synonyms(tmp_path / name, NAMES)
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,22 @@ def test_a_child_is_limited_and_only_json_comes_back(monkeypatch: pytest.MonkeyP
     assert tried(lambda: {"a": [1, None, "\x1b"]}, []) == {"a": [1, None, "\x1b"]}
     with pytest.raises(OSError, match="Input/output error"):
         tried(lambda: (_ for _ in ()).throw(OSError(5, "x", "file")), [])
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+@pytest.mark.parametrize("read", [files.record, files.elements, files.digest])
+def test_a_file_that_is_another_once_it_is_opened_is_refused_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, read: Callable[..., object]
+) -> None:
+    name = "config.json" if read is files.record else "model.safetensors"
+    place = tmp_path / name
+    monkeypatch.setattr(files, "regular", lambda folder, name, limit=None: place)  # it was a file a moment ago
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "link":
+        place.symlink_to(Path(__file__))
+    else:
+        place.mkdir()
+    with pytest.raises(ValueError, match=rf"^{name} is no regular file$"):
+        read(tmp_path, *((name, 100) if read is files.record else ([name],)))

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.outputs import owner
-from pipeline.outputs.owner import LEFT, NAME, NEXT, OwnedError, Ownership, Record, living, owned, read, record, take
+from pipeline.outputs import owner, owner_record
+from pipeline.outputs.owner import LEFT, NAME, NEXT, OwnedError, Ownership, owned, read, take
+from pipeline.outputs.owner_record import Record, living, record
 
 SLEEPS = [sys.executable, "-S", "-c", "input()"]
 ELSEWHERE = "another start of another machine"
@@ -31,7 +32,7 @@ def put(folder: Path, of: Record, name: str = NAME) -> None:
 
 def of_process(pid: int) -> Record:
     """The record that a living process of this machine would write."""
-    started = owner.begun(pid)
+    started = owner_record.begun(pid)
     assert started is not None
     return replace(record(), pid=pid, started=started)
 
@@ -232,23 +233,8 @@ def test_what_is_no_record_is_waited_for_and_replaced(tmp_path: Path, content: b
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_what_is_no_file_is_neither_read_nor_followed(tmp_path: Path, kind: str) -> None:
-    outside, folder = tmp_path / "outside", tmp_path / "run"
-    outside.write_text("precious")
-    folder.mkdir()
-    if kind == "link":
-        (folder / NAME).symlink_to(outside)
-    else:
-        os.mkfifo(folder / NAME)
-    before = outside.stat()
-    take(folder, lambda line: None, silence=0.01).release()
-    assert (outside.read_text(), outside.stat().st_mtime_ns) == ("precious", before.st_mtime_ns)
-    assert names(folder) == []
-
-
 def test_a_process_that_may_not_be_seen_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owner, "begun", lambda pid: None)
+    monkeypatch.setattr(owner_record, "begun", lambda pid: None)
     monkeypatch.setattr(os, "kill", refuse_links)
     assert living(record()) is None
 

@@ -1,5 +1,6 @@
 """What is wrong with a sweep is said in one line, before a trial starts."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.outputs.owner import take
 from pipeline.sweep.command import main
 from pipeline.sweep.record import locked
 from tests.sweep.conftest import GRID
@@ -50,8 +52,16 @@ def test_two_sweeps_do_not_work_in_one_folder(
     sweep: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with locked(tmp_path / "out"):
-        assert sweep() == 2
-    assert "a sweep is at work in" in capsys.readouterr().err
+        assert sweep() == 5
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "out belongs to another sweep, or to a trial that one left behind, which is at work there; wait" in line
+        owner = take(tmp_path / "out", pytest.fail)
+        assert sweep() == 5
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"out belongs to process {os.getpid()} on" in line
+    assert sweep() == 5, "the same without the lock, as on another machine"
+    assert capsys.readouterr().err.splitlines() == [line]
+    owner.release()
     assert sweep("--trials", "1") == 0
 
 

@@ -23,6 +23,18 @@ class EnvFields(TypedDict):
     sha256: NotRequired[str]
 
 
+@with_config(STRICT)
+class OwnerFields(TypedDict):
+    """`owner.json`; what is none is taken for that of an owner of whom nothing is known."""
+
+    token: Annotated[str, shaped(r"[0-9a-f]{32}", "32 hexadecimal digits")]
+    host: str
+    machine: str
+    pid: Positive
+    started: Count
+    since: str
+
+
 @with_config(OPEN)
 class MarkFields(TypedDict):
     """A fingerprint as a page reads it."""
