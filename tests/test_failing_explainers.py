@@ -90,6 +90,9 @@ def test_one_of_three_that_raises_on_one_of_ten_costs_one_entry_and_a_retry_mend
     html = page.make([tmp_path / "run"], tmp_path / "page").read_text()
     assert "moody failed on 1 of 10 samples (1 RuntimeError)" in html
     assert "1 without an explainer that failed" in html
+    assert '<th scope="row">moody<small>9 of 10 samples</small></th>' in html
+    assert "In profile corrected, of the explainers with all 10 samples " in html
+    assert "│ 9 of 10 samples" in out
     assert f"<bdi>{lost}</bdi></td><td>moody</td>" in html
     shown = (tmp_path / "page" / "runs" / "0" / f"{rows[lost].index}.js").read_text()
     assert '"failed":{"moody":"RuntimeError: moody' in shown

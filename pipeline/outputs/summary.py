@@ -43,7 +43,8 @@ def summarise(
     """All data set figures. Raises ValueError unless there is one row for each key of the manifest, no more.
 
     explainers: names in the order of the run; `differences.<a>-<b>` is a minus b for each pair in that order, over the
-    images that neither failed on. `failed` counts, for explainers that failed, samples by kind of error.
+    images that neither failed on. `failed` counts, for explainers that failed, samples by kind of error; `whole`
+    names those that have every sample which one of them has, so that their figures may be ranked.
     words: name of the word backend. observe: is shown every row; reading them once more would take as long again.
     """
     missing, superfluous = prove(rows, expected)
@@ -56,6 +57,7 @@ def summarise(
         observe(row)
     found, captions = _drawn(tally, [])
     known = {frozenset[int](): found}
+    shared = set.intersection(*tally.missing.values()) if explainers else set[int]()
 
     def among(*names: str) -> Mapping[tuple[str, str], Bootstrap]:
         """Return figures over the images that all these explainers have."""
@@ -90,6 +92,7 @@ def summarise(
             "ground_truth": tally.with_masks,
             "quarantine": dict(tally.quarantine),
             "failed": {name: dict(kinds) for name, kinds in tally.failed.items() if kinds},
+            "whole": [name for name in explainers if tally.missing[name] == shared],
             "redone": dict(tally.redone),
             "objects": {profile: dict(counts) for profile, counts in tally.mentions.items()},
             "words": {

@@ -1,6 +1,5 @@
 """The table at the end of a run: percent with 95 % intervals, differences, the paper's figures where it has some."""
 
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,15 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from datamodules.printable import printable
+from pipeline.notation import ABSENT, interval, percent, points
 from pipeline.outputs.published import Published, alongside
 from pipeline.outputs.records import Row
 
 COLUMNS = {"f1_iou": "F1-IoU", "obj_iou": "Obj-IoU", "func_iou": "Func-IoU", "punct_iou": "Punct-IoU"} | {
     "pointing": "Pointing"
 }
-ABSENT = "–"
 PAIRED = ("f1_iou", "obj_iou", "func_iou")
-WIDTH, PAIRS = 100, 6
+WIDTH, PAIRS = 110, 6
 """Columns where there is no terminal; of more pairs than this only those with the best explainer are shown."""
 NAME = 16
 """Columns in which a name that is longer, folded, can still be read."""
@@ -46,12 +45,12 @@ def show(
     for name, kinds in summary.get("failed", {}).items():
         console.print(failure(name, kinds, samples["scored"]), style="bold", markup=False)
     for profile in ("corrected", "reference") if beside else ("corrected",):
-        forms = (_figures(summary, profile, beside, whose, metrics) for metrics in _fewer(tuple(COLUMNS)))
-        console.print(_fitting(console, forms))
+        narrow = (_figures(summary, profile, beside, whose, metrics, ",\n ") for metrics in _fewer(tuple(COLUMNS)))
+        console.print(_fitting(console, [_figures(summary, profile, beside, whose, tuple(COLUMNS)), *narrow]))
     if summary["differences"]:
         narrow = (_differences(summary, "corrected", metrics, "\n") for metrics in _fewer(PAIRED))
         console.print(_fitting(console, [_differences(summary, "corrected", PAIRED, " "), *narrow]))
-    captions = [f"{name} {_percent(figure['value'])}" for name, figure in summary["captions"].items()]
+    captions = [f"{name} {percent(figure['value'])}" for name, figure in summary["captions"].items()]
     if captions:
         console.print(Text("captions: " + " · ".join(captions)))
 
@@ -59,7 +58,25 @@ def show(
 def failure(name: str, kinds: Mapping[str, int], scored: int) -> str:
     """Return a sentence on an explainer that failed on some of the scored samples. kinds: error -> how often."""
     counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-    return f"{name} failed on {sum(kinds.values()):,} of {scored:,} samples ({counts}), which count for the others"
+    return f"{name} failed on {sum(kinds.values()):,} of {scored:,} samples ({counts}): its figures are over the others"
+
+
+def has(summary: Mapping[str, Any], name: str) -> tuple[int, int]:
+    """Return on how many samples the figures of an explainer stand, and how many the run scored."""
+    scored = summary["samples"]["scored"]
+    return scored - sum(summary.get("failed", {}).get(name, {}).values()), scored
+
+
+def whole(summary: Mapping[str, Any]) -> set[str]:
+    """Return the explainers that have every sample which one of them has: their figures may be ranked."""
+    return set(
+        summary.get("whole", [name for name in summary["explainers"] if not summary.get("failed", {}).get(name)])
+    )
+
+
+def lack(have: int, samples: int) -> str:
+    """Return what stands below the name of an explainer that has not all samples; nothing where it has."""
+    return "" if have == samples else f"{have:,} of {samples:,} samples"
 
 
 def captions(rows: Mapping[str, Row], model: str, dataset: str, limit: int = 20, file: Any = None) -> None:
@@ -110,14 +127,20 @@ def _figures(
     beside: Mapping[str, Mapping[str, float]],
     whose: str,
     metrics: Sequence[str],
+    between: str = ", ",
 ) -> Table:
-    """A row per explainer; the interval below each figure, the published figure below that."""
+    """A row per explainer; the interval below each figure, the published figure below that. between: parts the ends of
+    an interval."""
     by_name: dict[str, Figures] = {name: of[profile] for name, of in summary["explainers"].items()}
+    ranked = whole(summary)
     note = "in percent, below it the 95 % interval over images; * best"
+    note += "" if len(ranked) == len(by_name) else " of those with all samples"
     note += f"; paper: as published{whose}, scored by the public code (profile reference)" if beside else ""
-    leaders = {metric: best(by_name, metric) for metric in metrics}
+    leaders = {metric: best({name: by_name[name] for name in by_name if name in ranked}, metric) for metric in metrics}
     rows = {
-        name: [_cell(figures[m], beside.get(name, {}).get(m), name in leaders[m]) for m in metrics]
+        "\n".join(filter(None, [name, lack(*has(summary, name))])): [
+            _cell(figures[m], beside.get(name, {}).get(m), name in leaders[m], between) for m in metrics
+        ]
         for name, figures in by_name.items()
     }
     return _table(f"Profile {profile}", "Explainer", note, rows, metrics, tuple(COLUMNS))
@@ -128,7 +151,8 @@ def _differences(summary: Mapping[str, Any], profile: str, metrics: Sequence[str
     interval, a space or the end of the line."""
     pairs = summary["differences"]
     if len(pairs) > PAIRS:
-        leaders = highest({name: of[profile] for name, of in summary["explainers"].items()}, "f1_iou")
+        among = whole(summary) or set(summary["explainers"])
+        leaders = highest({name: summary["explainers"][name][profile] for name in among}, "f1_iou") or among
         pairs = {pair: of for pair, of in pairs.items() if set(pair.split("-")) & leaders}
     note = "percentage points on the same images, 95 % interval; ! leaves out zero"
     rows = {
@@ -138,10 +162,10 @@ def _differences(summary: Mapping[str, Any], profile: str, metrics: Sequence[str
     return _table(f"Paired differences, profile {profile}", "Difference", note, rows, metrics, PAIRED)
 
 
-def _cell(figure: Mapping[str, Any], paper: float | None, best: bool) -> Text:
-    cell = Text(_percent(figure["value"], 2) + ("*" if best else " "), style="bold" if best else "")
-    if figure["low"] is not None:
-        cell.append(f"\n{_percent(figure['low'])}–{_percent(figure['high'])}", style="dim not bold")
+def _cell(figure: Mapping[str, Any], paper: float | None, best: bool, between: str) -> Text:
+    cell = Text(percent(figure["value"]) + ("*" if best else " "), style="bold" if best else "")
+    if ends := interval(figure, between=between):
+        cell.append(f"\n{ends}", style="dim not bold")
     if paper is not None:
         cell.append(f"\npaper {paper:.2f}", style="cyan not bold")
     return cell
@@ -150,25 +174,14 @@ def _cell(figure: Mapping[str, Any], paper: float | None, best: bool) -> Text:
 def _difference(figure: Mapping[str, Any], between: str = " ") -> Text:
     if figure["value"] is None or figure["low"] is None:
         return Text(ABSENT)
-    value, low, high = signed(figure["value"], 2), signed(figure["low"]), signed(figure["high"])
     mark = clear(figure)
-    return Text(f"{value}{between}[{low}, {high}]{'!' if mark else ' '}", style="bold" if mark else "")
+    text = f"{points(figure['value'])}{between}{interval(figure, points)}{'!' if mark else ' '}"
+    return Text(text, style="bold" if mark else "")
 
 
 def clear(figure: Mapping[str, Any]) -> bool:
-    """Whether the interval of a difference leaves out zero; `signed` then gives both ends the same sign."""
+    """Whether the interval of a difference leaves out zero; `points` then gives both ends the same sign."""
     return bool(figure["low"] is not None and (figure["low"] > 0 or figure["high"] < 0))
-
-
-def signed(value: float | None, digits: int = 1) -> str:
-    """A difference in percentage points. What is not zero has its sign: with two digits where fewer show zeros, as
-    `+<0.01` where these do too."""
-    if value is None or math.isnan(value):
-        return ABSENT
-    shown = [f"{100 * value:+.{places}f}" for places in (digits, 2)]
-    if value == 0:
-        return shown[0].lstrip("+-")
-    return next((text for text in shown if float(text)), "+<0.01" if value > 0 else "-<0.01")
 
 
 def best(by_name: Mapping[str, Figures], metric: str) -> set[str]:
@@ -183,7 +196,3 @@ def highest(by_name: Mapping[str, Figures], metric: str) -> set[str]:
     """Return the explainers with the highest figure; none where fewer than two have one."""
     values = {name: of[metric]["value"] for name, of in by_name.items() if of[metric]["value"] is not None}
     return {name for name, value in values.items() if value == max(values.values())} if len(values) > 1 else set()
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return ABSENT if value is None else f"{100 * value:.{digits}f}"

@@ -15,6 +15,8 @@ from pipeline.outputs.table import COLUMNS
 NAME = "Explainers"
 GROUPING = ("Group", "JobType")
 """Model and data set; within them the explainer."""
+FAILED = "samples/failed"
+"""Samples that the explainer failed on: figures of such runs are over fewer samples."""
 MAIN = ("f1_iou", "obj_iou", "func_iou")
 CAPTIONS = {
     "captions/rouge_l": "ROUGE-L",
@@ -57,8 +59,11 @@ def workspace(project: str, entity: str) -> ws.Workspace:
         settings=ws.WorkspaceSettings(max_runs=100),
         runset_settings=ws.RunsetSettings(
             groupby=[expr.Metric(name) for name in GROUPING],
-            order=[expr.Ordering(expr.Summary(MAIN[0]), ascending=False)],
-            pinned_columns=["run:displayName", *columns],
+            order=[
+                expr.Ordering(expr.Summary(FAILED), ascending=True),
+                expr.Ordering(expr.Summary(MAIN[0]), ascending=False),
+            ],
+            pinned_columns=["run:displayName", *columns, f"summary:{FAILED}"],
         ),
     )
 
@@ -71,7 +76,7 @@ def report(project: str, entity: str, *, online: bool) -> wr.Report:
     place = (entity, project) if online else ("", "")
 
     def grid(*panels: Any) -> wr.PanelGrid:
-        order = [wr.OrderBy(wr.SummaryMetric(MAIN[0]))]
+        order = [wr.OrderBy(wr.SummaryMetric(FAILED), ascending=True), wr.OrderBy(wr.SummaryMetric(MAIN[0]))]
         runset = wr.Runset(*place, name=NAME, groupby=list(GROUPING), order=order)
         return wr.PanelGrid(runsets=[runset], panels=list(panels))
 
@@ -87,7 +92,9 @@ def report(project: str, entity: str, *, online: bool) -> wr.Report:
             wr.P(
                 "Obj-IoU: how well the map of a word that names an object covers that object. Func-IoU: how little the "
                 "map of a function word claims. F1-IoU: their harmonic mean. Runs are grouped by model and data set, "
-                "and by explainer; the columns low/ and high/ are 95 % bootstrap intervals over images."
+                "and by explainer; the columns low/ and high/ are 95 % bootstrap intervals over images. An explainer "
+                f"that failed on samples ({FAILED} above 0) has figures over the others, so its runs come last and are "
+                "not to be ranked beside the others."
             ),
             grid(*bars()),
             wr.H1("Object against function words"),

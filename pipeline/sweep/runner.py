@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.arguments import UsageError
 from pipeline.status import AT_FAULT, STOPPED
 from pipeline.stop import Stop, Stopped
 from pipeline.sweep import alike, process, search, show
+from pipeline.sweep.ranks import Ranks
 from pipeline.sweep.record import Record, Trial
 
 POLL = 0.1
@@ -35,6 +37,11 @@ class Runner:
     lock: int
     stop: Stop
 
+    @cached_property
+    def ranks(self) -> Ranks:
+        """The trials side by side."""
+        return Ranks(self.sweep, self.record)
+
     def carry_out(self, total: int) -> None:
         """All trials up to `total`, or until the target is reached or nothing new is proposed. Raises Stopped, and
         UsageError where trials differ in more than the sweep's parameters."""
@@ -42,7 +49,7 @@ class Runner:
             if known.status == "complete" and not self.whole(known):  # its folder was deleted, so its figure goes too
                 self.record.put(known, status="started", figure=None)
         self.compare()
-        live = show.Live(self.sweep, total)
+        live = show.Live(self.ranks, total)
         live.known(trial for trial in self.record.trials[:total] if self.whole(trial))
         with live.bar:
             live.console.show_cursor()  # so that it is still there after a second Ctrl-C
@@ -131,7 +138,7 @@ class Runner:
 
     def reached(self) -> bool:
         """Whether the metric's target is reached."""
-        leader = show.best(self.sweep, self.record.trials)
+        leader = self.ranks.best(self.record.trials)
         if leader is None or leader.figure is None or self.sweep.target is None:
             return False
         return leader.figure >= self.sweep.target if self.sweep.maximize else leader.figure <= self.sweep.target

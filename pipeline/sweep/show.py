@@ -15,14 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from datamodules.printable import printable
+from pipeline import notation
 from pipeline.arguments import plain
+from pipeline.notation import ABSENT, percent
 from pipeline.outputs import fingerprint as fingerprints
 from pipeline.outputs import inside, logged
 from pipeline.outputs.fingerprint import write_atomic
 from pipeline.outputs.records import FILES
 from pipeline.outputs.report.read import brief
 from pipeline.outputs.summary import METRICS
-from pipeline.outputs.table import ABSENT, COLUMNS, WIDTH
+from pipeline.outputs.table import COLUMNS, WIDTH
+from pipeline.sweep.ranks import Ranks
 from pipeline.sweep.record import Record, Trial
 from pipeline.sweep.search import Sweep, searched
 
@@ -60,8 +63,9 @@ class Rows:
 class Live:
     """Trials done of all, the best so far and the time that is left; beneath it a line for each trial that ended."""
 
-    def __init__(self, sweep: Sweep, total: int) -> None:
-        self.sweep, self.total = sweep, total
+    def __init__(self, ranks: Ranks, total: int) -> None:
+        self.ranks, self.sweep, self.total = ranks, ranks.sweep, total
+        self.seen: list[Trial] = []
         self.console = console()
         self.best: Trial | None = None
         self.rows: Rows | None = None
@@ -114,7 +118,8 @@ class Live:
         self.bar.refresh()
 
     def _rank(self, trial: Trial) -> None:
-        self.best = best(self.sweep, [*([self.best] if self.best else []), trial])
+        self.seen.append(trial)
+        self.best = self.ranks.best(self.seen)
         if self.best:
             self.bar.update(self.task, description=f"best {quantity(self.sweep.metric, self.best.figure)}, ")
 
@@ -122,17 +127,6 @@ class Live:
 def console(file: Any = None) -> Console:
     """The terminal, or a file of fixed width."""
     return Console(file=file, width=None if (file or sys.stdout).isatty() else WIDTH, highlight=False)
-
-
-def ranked(sweep: Sweep, trials: Iterable[Trial]) -> list[Trial]:
-    """The best first; those without a figure last."""
-    sign = -1 if sweep.maximize else 1
-    return sorted(trials, key=lambda one: (one.figure is None, sign * (one.figure or 0), one.number))
-
-
-def best(sweep: Sweep, trials: Iterable[Trial]) -> Trial | None:
-    """The best of the trials that have a figure."""
-    return next((one for one in ranked(sweep, trials) if one.figure is not None), None)
 
 
 def short(values: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
@@ -146,7 +140,7 @@ def value(metric: str, figure: float | int | None) -> str:
     """A figure as a table has it: a share in percent, a count as it is."""
     if figure is None:
         return ABSENT
-    return f"{100 * figure:.2f}" if logged.share(metric) else str(figure)
+    return percent(figure) if logged.share(metric) else str(figure)
 
 
 def quantity(metric: str, figure: float | int | None) -> str:
@@ -155,10 +149,11 @@ def quantity(metric: str, figure: float | int | None) -> str:
 
 
 def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
-    """Print every trial that ended, the best first."""
-    metric = sweep.metric
+    """Print every trial that ended, the highest or lowest figure first. One that lacks samples is not the best."""
+    metric, ranks = sweep.metric, Ranks(sweep, record)
     beside = [name for name in BESIDE if name != metric]
-    trials = ranked(sweep, (one for one in record.trials if one.status != "started"))
+    trials = ranks.ordered(one for one in record.trials if one.status != "started")
+    first, lack = ranks.best(trials), ranks.lacking(trials)
     found = [figures(record, trial) for trial in trials]
     bounds = [interval(metric, of) for of in found]
     bounded = any(bound != ABSENT for bound in bounds)
@@ -166,6 +161,7 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
     unit = "in percent" if logged.share(metric) else "a count, the others in percent"
     goal = "maximised" if sweep.maximize else "minimised"
     made.caption = f"by {metric}, {goal}, {unit}{'; with its 95 % interval over images' if bounded else ''}; * best"
+    made.caption += " of those with all samples" if lack else ""
     made.add_column("Trial", justify="right")
     for name in short(sweep.parameters, sweep):
         made.add_column(Text(name), justify="right", overflow="fold")
@@ -176,8 +172,8 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
         for trial in trials
     ]
     among = {name: [values[name] for values in given] for name in short(sweep.parameters, sweep)}
-    for place, (trial, values, of, bound) in enumerate(zip(trials, given, found, bounds, strict=True)):
-        star = "*" if place == 0 and trial.figure is not None else " "
+    for trial, values, of, bound in zip(trials, given, found, bounds, strict=True):
+        star = "*" if trial is first else " "
         cells = [value(metric, of.get(metric)) + star, *([bound] if bounded else [])]
         cells += [value(name, of.get(name)) for name in beside]
         if trial.error:
@@ -185,6 +181,9 @@ def table(sweep: Sweep, record: Record, title: str, file: Any = None) -> None:
         made.add_row(str(trial.number), *(Text(brief(one, among[name])) for name, one in values.items()), *cells)
     screen = console(file)
     screen.print(made)
+    for number, count in sorted(lack.items()):
+        many = f"{count:,} sample{'s' if count != 1 else ''}"
+        screen.print(Text(f"trial {number} lacks {many} that other trials have, so it is not called the best"))
     for trial in trials:
         if trial.error:
             screen.print(Text(f"trial {trial.number} failed: {printable(trial.error)}", style="red"), soft_wrap=True)
@@ -194,7 +193,7 @@ def interval(metric: str, found: Mapping[str, float | int]) -> str:
     """The 95 % interval of a figure, in percent."""
     profile, _, name = metric.rpartition("/")
     low, high = (found.get("/".join(filter(None, (profile, end, name)))) for end in ("low", "high"))
-    return ABSENT if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
+    return ABSENT if low is None or high is None else notation.interval({"low": low, "high": high})
 
 
 def figures(record: Record, trial: Trial) -> dict[str, float | int]:

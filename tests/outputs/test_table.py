@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from metrics.entries import Entries, Object, Share
+from pipeline.notation import interval, percent, points
 from pipeline.outputs.published import beside, published
 from pipeline.outputs.records import Row
 from pipeline.outputs.summary import summarise
-from pipeline.outputs.table import COLUMNS, _difference, best, captions, clear, show, signed
-from tests.outputs.made import EXPLAINERS, rows
+from pipeline.outputs.table import COLUMNS, _difference, best, captions, clear, show
+from tests.outputs.made import EXPLAINERS, WORDS, answer, rows
 
 ROWS = rows()
 SUMMARY = summarise(ROWS, list(ROWS), EXPLAINERS, "hanta")
@@ -22,9 +24,9 @@ def shown(model: str, dataset: str, summary: dict[str, object] = SUMMARY, other:
     return file.getvalue()
 
 
-def test_every_line_fits_into_100_columns_without_colour_codes():
+def test_every_line_fits_into_110_columns_without_colour_codes():
     text = shown("qwen2_vl_2b", "coco_caption")
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 110
     assert "\x1b" not in text
     assert "…" not in text
 
@@ -38,7 +40,7 @@ def test_it_shows_percent_intervals_the_profile_the_best_and_the_quarantined():
     best = max(figures, key=lambda name: figures[name]["value"])
     for name, figure in figures.items():
         assert f"{100 * figure['value']:.2f}{'*' if name == best else ' '}" in text
-        assert f"{100 * figure['low']:.1f}–{100 * figure['high']:.1f}" in text
+        assert f"[{100 * figure['low']:.2f}, {100 * figure['high']:.2f}]" in text
     assert "cam - msea_arc" in text
     assert "paper" not in text
 
@@ -73,33 +75,13 @@ def test_the_public_tam_code_stands_beside_the_published_tam():
 
 
 @pytest.mark.parametrize(
-    ("value", "digits", "told"),
-    [
-        (0.0123, 1, "+1.2"),
-        (-0.0123, 2, "-1.23"),
-        (0.0004, 1, "+0.04"),
-        (-0.0004, 1, "-0.04"),
-        (-0.0006, 1, "-0.1"),
-        (-4e-5, 1, "-<0.01"),
-        (4e-5, 2, "+<0.01"),
-        (0.0, 1, "0.0"),
-        (-0.0, 2, "0.00"),
-        (None, 1, "–"),
-        (float("nan"), 1, "–"),
-    ],
-)
-def test_a_difference_that_is_not_zero_shows_its_sign(value: float | None, digits: int, told: str):
-    assert signed(value, digits) == told
-
-
-@pytest.mark.parametrize(
     ("low", "high", "told"),
     [
-        (-0.051, -0.0003, "-2.54 [-5.1, -0.03]!"),
-        (-0.083, 0.0003, "-2.54 [-8.3, +0.03] "),
-        (-0.083, -2e-6, "-2.54 [-8.3, -<0.01]!"),
-        (-0.083, 0.0, "-2.54 [-8.3, 0.0] "),
-        (0.0001, 0.2, "-2.54 [+0.01, +20.0]!"),
+        (-0.051, -0.0003, "-2.54 [-5.10, -0.03]!"),
+        (-0.083, 0.0003, "-2.54 [-8.30, +0.03] "),
+        (-0.083, -2e-6, "-2.54 [-8.30, -<0.01]!"),
+        (-0.083, 0.0, "-2.54 [-8.30, 0.00] "),
+        (0.0001, 0.2, "-2.54 [+0.01, +20.00]!"),
     ],
 )
 def test_an_interval_that_leaves_out_zero_shows_it(low: float, high: float, told: str):
@@ -107,6 +89,30 @@ def test_an_interval_that_leaves_out_zero_shows_it(low: float, high: float, told
     assert _difference(figure).plain == told
     assert clear(figure) is told.endswith("!")
     assert not clear({"value": None, "low": None, "high": None})
+
+
+def test_an_explainer_that_lacks_samples_is_not_the_best_and_says_how_many_it_has():
+    """`moody` is `cam`, and failed on the one sample where `cam` is bad, so that its mean is higher."""
+    good, bad = (Entries((Object(1, "dog", iou, iou, iou, 1.0),), (Share(0, 1.0),)) for iou in (0.5, 0.0))
+    made = {}
+    for at in range(10):
+        of = {"cam": bad if at == 3 else good, "tam": bad, "moody": good}
+        failed = {"moody": "RuntimeError: no"} if at == 3 else {}
+        scores = {
+            name: dict.fromkeys(("corrected", "reference"), one) for name, one in of.items() if name not in failed
+        }
+        made[f"k{at}"] = Row(f"k{at}", at, answer(), WORDS, {}, scores, failed=failed)
+    summary = summarise(made, list(made), list(of), "hanta")
+    assert summary["whole"] == ["cam", "tam"]
+    figures = {name: percent(one["corrected"]["obj_iou"]["value"]) for name, one in summary["explainers"].items()}
+    assert figures == {"cam": "45.00", "tam": "0.00", "moody": "50.00"}
+    lines = shown("demo", "demo", summary).splitlines()
+    (moody,) = [at for at, line in enumerate(lines) if "│ moody  " in line]
+    assert "*" not in lines[moody]
+    assert "│ 9 of 10 samples" in lines[moody + 1]
+    assert "* best of those with all samples" in " ".join(lines)
+    assert "45.00*" in next(line for line in lines if "│ cam  " in line)
+    assert "moody failed on 1 of 10 samples (1 RuntimeError): its figures are over the others" in lines
 
 
 def test_absent_figures_are_dashes():
@@ -153,7 +159,7 @@ def test_on_a_narrow_terminal_no_figure_is_cut_and_no_name_is_a_column_of_letter
     for pair, of in summary["differences"].items():
         if not many or "attention_rollout" in pair:
             figure = of["corrected"]["f1_iou"]
-            assert f"[{signed(figure['low'])}, {signed(figure['high'])}]" in text
+            assert interval(figure, points) in text
     assert "┃ Explainer " in text
     assert "┃ Difference " in text
     assert len(lines) < (110 if many else 45)

@@ -35,7 +35,7 @@ if not (folder / "env.json").exists():
 if (sweep / f"wait-{folder.name}").exists():
     (sweep / "waiting").write_text(str(os.getpid()))
     time.sleep(60)
-figure = {"value": p / k, "low": p / k - 0.01, "high": p / k + 0.01, "count": 3}
+figure = {"value": p / k, "low": p / k - 0.01, "high": min(1, p / k + 0.01), "count": 3}
 metrics = {} if (sweep / f"blind-{folder.name}").exists() else {"f1_iou": figure}
 profiles = {"corrected": metrics, "reference": {"f1_iou": {**figure, "count": 7}}}
 summary = {"explainers": {"msea_arc": profiles}, "captions": {"rouge_l": figure}, "samples": {"scored": 3}}

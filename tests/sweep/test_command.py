@@ -41,7 +41,7 @@ def test_every_combination_is_a_trial_and_the_table_has_the_best_first(
     table = [line.split("│")[1:-1] for line in said.splitlines() if line.startswith("│")]
     cells = [[cell.strip() for cell in line] for line in table]
     assert [line[0] for line in cells] == ["1", "0", "3", "2", "5", "4"]
-    assert cells[0] == ["1", "1", "0.8", "80.00*", "79.0–81.0", "–", "–"]
+    assert cells[0] == ["1", "1", "0.8", "80.00*", "[79.00, 81.00]", "–", "–"]
     assert max(map(len, said.splitlines())) <= max(100, len(f"sweep folder: {out}"))
     with (out / "sweep.csv").open() as lines:
         rows = list(csv.DictReader(lines))
@@ -74,7 +74,7 @@ def test_the_table_has_as_many_digits_as_tell_values_apart(
 @pytest.mark.parametrize(
     ("metric", "shown", "bounds", "unit"),
     [
-        ("captions/rouge_l", "50.00", ["49.0–51.0"], "in percent; with its 95 % interval over images"),
+        ("captions/rouge_l", "50.00", ["[49.00, 51.00]"], "in percent; with its 95 % interval over images"),
         ("reference/count/f1_iou", "7", [], "a count, the others in percent"),
         ("samples/scored", "3", [], "a count, the others in percent"),
     ],

@@ -11,7 +11,7 @@ from metrics.entries import Entries
 from metrics.interval import Interval, Table
 from pipeline.outputs.report.read import Entrant, Group, Run
 from pipeline.outputs.summary import PROFILES
-from pipeline.outputs.table import PAIRS, highest
+from pipeline.outputs.table import PAIRS
 
 Profiles = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Profile -> metric -> interval; None where there is no figure."""
@@ -32,9 +32,24 @@ class Pair:
 
 
 def leaders(entrants: Sequence[Entrant], profile: str) -> list[Entrant]:
-    """The entrant with the highest F1-IoU, or those that share it; none where there is nothing to compare."""
-    top = highest({str(at): entrant.figures[profile] for at, entrant in enumerate(entrants)}, HEADLINE)
-    return [entrant for at, entrant in enumerate(entrants) if str(at) in top]
+    """Return the entrant with the highest F1-IoU, or those that share it; none where there is nothing to compare.
+
+    Means over other samples cannot be ranked, so only entrants count that have every sample which one of them
+    has, be it a single one. Where there is none such, all count.
+    """
+    known = [entrant for entrant in entrants if entrant.figures[profile][HEADLINE]["value"] is not None]
+    if len(known) < 2:
+        return []
+    among = whole(known) or known
+    top = max(entrant.figures[profile][HEADLINE]["value"] for entrant in among)
+    return [entrant for entrant in among if entrant.figures[profile][HEADLINE]["value"] == top]
+
+
+def whole(entrants: Sequence[Entrant]) -> list[Entrant]:
+    """Return the entrants that have every sample which one of them has: their figures may be ranked."""
+    have = {entrant: scored(entrant.run, entrant.explainer) for entrant in entrants}
+    every = frozenset().union(*have.values())
+    return [entrant for entrant, keys in have.items() if keys == every]
 
 
 def pairs_within(group: Group) -> dict[str, list[Pair]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import pipeline
-from pipeline.notation import number
+from pipeline.notation import interval, number, percent
 from pipeline.outputs import inside, table
 from pipeline.outputs.report import breakdowns, compare, failures, gallery, grids, plots, read, tables, times
 from pipeline.outputs.report.style import Plot
@@ -104,7 +104,7 @@ def environment() -> Environment:
     options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
     made = Environment(loader=PackageLoader(__package__), trim_blocks=True, lstrip_blocks=True, **options)
     figures = (tables.standings, tables.paper, tables.entries, tables.by_category, tables.shaded, tables.every, verdict)
-    texts = (read.forms, tables.kept, tables.facts, tables.resolved, tables.percent, tables.interval, tables.signed)
+    texts = (read.forms, tables.kept, tables.facts, tables.resolved, percent, interval, tables.points, tables.between)
     spent = (times.shared, times.milliseconds, number)
     made.filters |= {function.__name__: function for function in (*figures, *texts, *spent)}
     made.tests["clear"] = table.clear

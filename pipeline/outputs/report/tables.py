@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline import notation
+from pipeline.notation import percent
 from pipeline.outputs import fingerprint as fingerprints
-from pipeline.outputs import table
-from pipeline.outputs.report.compare import HEADLINE, Pair, scored
+from pipeline.outputs.report.compare import HEADLINE, Pair, scored, whole
 from pipeline.outputs.report.failures import lost
 from pipeline.outputs.report.grids import Grid
 from pipeline.outputs.report.read import FORM, Entrant, Group, Run, differing, plain
 from pipeline.outputs.report.style import named
 from pipeline.outputs.report.times import cached, took
-from pipeline.outputs.table import ABSENT, COLUMNS, best
+from pipeline.outputs.table import COLUMNS, best, lack
 
 METRICS = COLUMNS | {"precision": "Precision", "recall": "Recall"}
 CAPTIONS = {
@@ -37,10 +38,14 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An explainer's figures in the order of `METRICS`. seconds: what it takes a sample, beyond what explainers share;
-    None where a cache may have answered, since that says who asked first and not what an explainer costs."""
+    """An explainer's figures in the order of `METRICS`. lack: how many samples it has, where others have more.
+
+    seconds: what it takes a sample, beyond what explainers share; None where a cache may have answered, since that says
+    who asked first and not what an explainer costs.
+    """
 
     label: str
+    lack: str
     cells: Sequence[Cell]
     seconds: float | None
 
@@ -54,11 +59,15 @@ class Shade(NamedTuple):
 
 
 def standings(group: Group, profile: str) -> list[Line]:
-    """A line per explainer."""
-    tops = {name: best({e.label: e.figures[profile] for e in group.entrants}, name) for name in METRICS}
+    """Return a line per explainer. Only those that have every sample can be the best."""
+    among = {one.label: one.figures[profile] for one in whole(group.entrants)}
+    tops = {name: best(among, name) for name in METRICS}
+    have = {one: scored(one.run, one.explainer) for one in group.entrants}
+    every = len(frozenset().union(*have.values()))
     return [
         Line(
             entrant.label,
+            lack(len(have[entrant]), every),
             [Cell(entrant.figures[profile][m], entrant.label in tops[m], entrant.paper.get(m)) for m in METRICS],
             None if cached(entrant.run) else entrant.run.timing["seconds"].get(f"explain/{entrant.explainer}"),
         )
@@ -185,18 +194,14 @@ def resolved(run: Run) -> str:
     return json.dumps(run.fingerprint, indent=2, ensure_ascii=False)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    return ABSENT if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
+def points(value: float | int | None) -> str:
+    """Return a difference as the terminal has it, with a true minus."""
+    return notation.points(value).replace("-", "−")
 
 
-def interval(figure: Mapping[str, Any]) -> str:
-    """The two ends, or nothing where there are none."""
-    return "" if figure["low"] is None else f"{percent(figure['low'])}–{percent(figure['high'])}"
-
-
-def signed(value: float | None) -> str:
-    """A difference as the terminal has it, with a true minus."""
-    return table.signed(value).replace("-", "−")
+def between(figure: Mapping[str, Any]) -> str:
+    """Return the interval of a difference."""
+    return notation.interval(figure, points)
 
 
 def counts(runs: Sequence[Run]) -> str:

@@ -1,9 +1,8 @@
 """What a page says of the time that a run took."""
 
 from pipeline.clock import PASSES
-from pipeline.notation import number
+from pipeline.notation import ABSENT, number
 from pipeline.outputs.report.read import Group, Run
-from pipeline.outputs.table import ABSENT
 
 
 def shared(group: Group) -> list[tuple[str, float]]:

@@ -3,21 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored
+from pipeline.notation import interval, percent
+from pipeline.outputs.report.compare import HEADLINE, Pair, leaders, scored, whole
 from pipeline.outputs.report.failures import failures
-from pipeline.outputs.report.read import Group, Run, differing, forms
-from pipeline.outputs.report.tables import interval, percent
+from pipeline.outputs.report.read import Entrant, Group, Run, differing, forms
 
 NAMED = 3
 """So many explainers are named, the others counted."""
 
 
 def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
-    """A few sentences on the highest F1-IoU: over whom the lead is clear, and over whom it is not or unknown.
+    """Return a few sentences on the highest F1-IoU: over whom the lead is clear, and over whom it is not or unknown.
 
-    Only a difference on the same images makes a lead, and only one whose interval lies above zero a clear one; of
-    several explainers that share the highest figure each must have it. Where a run has no such figure: why. Empty where
-    it has, and there is nothing to lead.
+    The highest is sought among explainers with the same samples, which are all that any of them has. Only a difference
+    on the same images makes a lead, and only one whose interval lies above zero a clear one; of several explainers that
+    share the highest figure each must have it. Where a run has no such figure: why. Empty where it has, and there is
+    nothing to lead.
     """
     first = leaders(group.entrants, profile)
     lacking = _lacking(group, profile)
@@ -33,14 +34,15 @@ def verdict(group: Group, pairs: Sequence[Pair], profile: str) -> str:
     chance = [name for name in known if name not in (*clear, *ahead)]
     comparisons, kinds = len(known) * len(top), {scored(run) for run in group.runs}
     failed = [f"{one.label} on {count:,}" for one in group.entrants if (count := failures(one))]
+    head = f"In profile {profile}{_whose(group)}"
     besides = [name for name in differing(group.runs) if name.partition(".")[0] not in ("explainers", "limit")]
     told = [
-        (True, _highest(top, first[0].figures[profile][HEADLINE], f"In profile {profile}{_whose(group)}")),
+        (True, f"{head}, {_highest(group, first, profile)}."),
         (clear or chance, f"On the same images the lead {_lead(clear, chance, len(others))}."),
         (ahead, f"Ahead on the images that both scored: {listed(ahead)}."),
         (unknown, f"Not compared on the same images: {listed(unknown)}."),
         (len(kinds) > 1, "The runs scored different images: look at differences rather than at single figures."),
-        (failed, f"Samples on which an explainer failed are missing: {listed(failed)}; pairs are over what both have."),
+        (failed, f"Failed on samples: {listed(failed)}; a difference is over the samples that both have."),
         (besides, f"The runs differ in more than their explainers: {listed(besides)}."),
         (comparisons > 1, f"Intervals are not adjusted for {comparisons} comparisons."),
     ]
@@ -88,12 +90,20 @@ def _whose(group: Group) -> str:
     return f", of the forms of {kind}" if kind else ""
 
 
-def _highest(top: Sequence[str], figure: Mapping[str, Any], where: str) -> str:
-    value = f"{percent(figure['value'], 2)} %"
-    if len(top) > 1:
-        return f"{where}, {listed(top)} share the highest F1-IoU: {value}."
-    ends = f" ({interval(figure)})" if interval(figure) else ""
-    return f"{where}, {top[0]} has the highest F1-IoU: {value}{ends}."
+def _highest(group: Group, first: Sequence[Entrant], profile: str) -> str:
+    """Return who has the highest F1-IoU, and among whom where not all have the same samples."""
+    top = [entrant.label for entrant in first]
+    known = [entrant for entrant in group.entrants if entrant.figures[profile][HEADLINE]["value"] is not None]
+    ranked = whole(known)
+    every = len(frozenset().union(*(scored(one.run, one.explainer) for one in known)))
+    figure = first[0].figures[profile][HEADLINE]
+    value = f"{percent(figure['value'])} %" + (f" {interval(figure)}" if interval(figure) and len(top) == 1 else "")
+    if not ranked:
+        return f"no explainer has all {every:,} samples, so none is called the best; {listed(top)} has {value}"
+    if len(ranked) == 1:
+        return f"only {top[0]} has all {every:,} samples, so none is called the best; its F1-IoU is {value}"
+    among = "" if len(ranked) == len(known) else f"of the explainers with all {every:,} samples "
+    return f"{among}{listed(top)} {'share' if len(top) > 1 else 'has'} the highest F1-IoU: {value}"
 
 
 def _differences(pairs: Sequence[Pair], top: Sequence[str], other: str, profile: str) -> list[Mapping[str, Any]]:

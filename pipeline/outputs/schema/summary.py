@@ -125,6 +125,7 @@ class SummaryFields(TypedDict):
     ground_truth: Count
     quarantine: Kinds
     failed: NotRequired[dict[Name, Kinds]]
+    whole: NotRequired[Annotated[list[Name], Some]]
     redone: Kinds
     objects: dict[Name, MentionFields]
     words: SaidFields

@@ -36,13 +36,13 @@ def test_a_click_on_a_word_changes_the_map_of_every_explainer(watched: Watched, 
     for at, name in enumerate(EXPLAINERS):
         entry = row.explainers[name]["corrected"].objects[0]
         told = read.locator("#tiles .figures").nth(at).inner_text()
-        assert told == f"IoU {100 * entry.iou:.1f} · P {100 * entry.precision:.1f} · R {100 * entry.recall:.1f}"
+        assert told == f"IoU {100 * entry.iou:.2f} · P {100 * entry.precision:.2f} · R {100 * entry.recall:.2f}"
     read.get_by_role("button", name="A", exact=True).click()
     assert words(read) == ["A"]
     after = maps(read)
     assert all(one != other for one, other in zip(before, after, strict=True))
     share = row.explainers["cam"]["corrected"].functions[0].share
-    assert read.locator("#tiles .figures").first.inner_text() == f"{100 * share:.1f} % below the threshold"
+    assert read.locator("#tiles .figures").first.inner_text() == f"{100 * share:.2f} % below the threshold"
 
 
 def test_maps_stand_at_their_grid_on_the_box_and_are_smooth_on_demand(watched: Watched) -> None:
@@ -223,7 +223,7 @@ def test_of_a_word_of_several_tokens_each_map_has_its_own_share(watched: Watched
         for name, text, below in zip(EXPLAINERS, figures, faint, strict=True):
             entries = row.explainers[name]["corrected"]
             whole = next(share.share for share in (*entries.functions, *entries.punctuation) if share.first == at)
-            assert text == f"{100 * below:.1f} % below the threshold, {100 * whole:.1f} % over the word's tokens"
+            assert text == f"{100 * below:.2f} % below the threshold, {100 * whole:.2f} % over the word's tokens"
     assert told[0] == told[1]
     assert told[1] != told[2]
 

@@ -122,7 +122,7 @@ def test_both_profiles_stand_in_tables_with_intervals_the_best_and_the_paper(mad
     for profile in ("corrected", "reference"):
         figures = {name: of[profile]["f1_iou"] for name, of in summary["explainers"].items()}
         for figure in figures.values():
-            assert f"{100 * figure['value']:.2f}{100 * figure['low']:.1f}–{100 * figure['high']:.1f}" in text
+            assert f"{100 * figure['value']:.2f}[{100 * figure['low']:.2f}, {100 * figure['high']:.2f}]" in text
         top = max(figure["value"] for figure in figures.values())
         assert f'<td class="best"><b>{100 * top:.2f}</b>' in source
         assert f"In profile {profile}, " in text

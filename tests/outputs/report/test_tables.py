@@ -6,13 +6,13 @@ import pytest
 
 from pipeline.outputs.report.compare import pairs_within
 from pipeline.outputs.report.read import grouped, read_runs
-from pipeline.outputs.report.tables import apart, counts, entries, every, facts, kept, reasons, signed, titles
+from pipeline.outputs.report.tables import apart, counts, entries, every, facts, kept, points, reasons, titles
 from tests.outputs.report.built import EXPLAINERS, SCENES, Scene, run_folder
 
 
-@pytest.mark.parametrize(("value", "told"), [(-0.0123, "−1.2"), (-4e-5, "−<0.01"), (0.0004, "+0.04"), (None, "–")])
+@pytest.mark.parametrize(("value", "told"), [(-0.0123, "−1.23"), (-4e-5, "−<0.01"), (0.0004, "+0.04"), (None, "–")])
 def test_a_difference_is_written_as_on_the_terminal_with_a_true_minus(value: float | None, told: str) -> None:
-    assert signed(value) == told
+    assert points(value) == told
 
 
 def test_facts_count_what_was_scored_and_say_nothing_of_what_was_not(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from pipeline.outputs.records import Row, RowWriter, read_rows
+from pipeline.outputs.report import tables
 from pipeline.outputs.report.compare import Pair, leaders, pairs_within
 from pipeline.outputs.report.read import Entrant, Group, Run, grouped, read_runs
 from pipeline.outputs.report.verdict import listed, verdict
 from tests.outputs.report.built import EXPLAINERS, SCENES, Scene, run_folder
 
 VALUES = {"cam": 0.4, "tam": 0.5, "msea_arc": 0.6}
-HIGHEST = "In profile corrected, msea_arc has the highest F1-IoU: 60.00 % (55.0–65.0)."
+HIGHEST = "In profile corrected, msea_arc has the highest F1-IoU: 60.00 % [55.00, 65.00]."
 
 
 @pytest.fixture(scope="module")
@@ -148,9 +150,55 @@ def test_two_runs_of_which_the_higher_is_behind_on_the_image_that_both_scored(tm
     assert pair.figures["corrected"]["f1_iou"]["high"] < 0
     told = verdict(found, [pair], "corrected")
     assert "Ahead on the images that both scored: two." in told
-    assert told.startswith("In profile corrected, of the forms of cam, one has the highest F1-IoU")
+    assert told.startswith(
+        "In profile corrected, of the forms of cam, no explainer has all 3 samples, so none is called"
+    )
+    assert " the best; one has " in told
     assert "The runs scored different images" in told
     assert "lead" not in told
+
+
+def failing(run: Run, folder: Path, **failures: str) -> Run:
+    """The run as if it had a sample for each letter of `failures`, on which the explainer of that name failed."""
+    with RowWriter(folder / "rows.0.jsonl") as writer:
+        for at, key in enumerate(sorted({key for of in failures.values() for key in of} | {"a"})):
+            failed = {name: "RuntimeError: no" for name, of in failures.items() if key in of}
+            writer.write(Row(key, at, failed=failed))
+    return replace(run, rows=read_rows(folder))
+
+
+def test_an_explainer_over_fewer_samples_leads_nobody(run: Run, tmp_path: Path) -> None:
+    """Its mean is the highest, over samples that are not those of the others."""
+    one = group(failing(run, tmp_path / "one", msea_arc="b"), VALUES)
+    assert [entrant.label for entrant in leaders(one.entrants, "corrected")] == ["tam"]
+    assert verdict(one, [*pairs("tam", cam=0.2, msea_arc=-0.1)], "corrected") == (
+        "In profile corrected, of the explainers with all 2 samples tam has the highest F1-IoU: 50.00 % "
+        "[45.00, 55.00]. On the same images the lead is clear of zero over cam. "
+        "Ahead on the images that both scored: msea_arc. Intervals are not adjusted for 2 comparisons."
+    )
+    best = {line.label: (line.lack, line.cells[0].best) for line in lines(one)}
+    assert best == {"cam": ("", False), "tam": ("", True), "msea_arc": ("1 of 2 samples", False)}
+    alone = group(failing(run, tmp_path / "alone", msea_arc="b", tam="c"), VALUES)
+    assert verdict(alone, [], "corrected").startswith(
+        "In profile corrected, only cam has all 3 samples, so none is called the best; its F1-IoU is 40.00 % ["
+    )
+    nobody = group(failing(run, tmp_path / "nobody", msea_arc="b", tam="c", cam="d"), VALUES)
+    assert verdict(nobody, [], "corrected").startswith(
+        "In profile corrected, no explainer has all 4 samples, so none is called the best; msea_arc has 60.00 % ["
+    )
+    assert not any(line.cells[0].best for of in (alone, nobody) for line in lines(of))
+    same = group(failing(run, tmp_path / "same", msea_arc="b", tam="b", cam="b"), VALUES)
+    assert said(run, pairs("msea_arc", cam=0.2, tam=0.1)) == verdict(
+        same, pairs("msea_arc", cam=0.2, tam=0.1), "corrected"
+    )
+    assert [line.lack for line in lines(same)] == [""] * 3, "all have the same samples"
+
+
+def lines(of: Group) -> Sequence[tables.Line]:
+    """The lines of the table, of F1-IoU alone."""
+    figures = [dict.fromkeys(tables.METRICS, one.figures["corrected"]["f1_iou"]) for one in of.entrants]
+    entrants = [replace(one, figures={"corrected": each}) for one, each in zip(of.entrants, figures, strict=True)]
+    return tables.standings(replace(of, entrants=entrants), "corrected")
 
 
 def test_two_runs_without_an_image_in_common_are_not_compared(tmp_path: Path) -> None:

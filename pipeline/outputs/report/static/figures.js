@@ -1,7 +1,7 @@
 "use strict";
 // Figures and maps of the gallery, as numbers and as text.
 
-const percent = (value) => (100 * value).toFixed(1);
+const percent = (value) => (100 * value).toFixed(2);
 const sum = (lists, column) => lists.reduce((all, one) => all + (one[column] ?? NaN), 0);
 const mean = (values) => values.reduce((all, one) => all + one, 0) / values.length;
 const within = (value, least, most) => Math.min(most, Math.max(least, value));
