@@ -12,6 +12,8 @@ from metrics.pixels import area
 from metrics.spelling import spaced, tokens
 from metrics.words import Plain, Tagger, Word
 
+METEOR = ("wordnet",)
+"""NLTK's data that METEOR reads."""
 METRICS = ("rouge_l", "rouge_l_reference", "meteor", "noun_recall", "noun_precision")
 
 

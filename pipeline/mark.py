@@ -9,7 +9,9 @@ from jsonargparse import Namespace
 
 import pipeline
 from datamodules.base import SampleDataModule
-from metrics.text import meteor
+from metrics import nltk_data
+from metrics.taggers import Nltk
+from metrics.text import METEOR, meteor
 from pipeline import trainer_options
 from pipeline.cli import Job
 from pipeline.explainers.base import Explainer
@@ -42,8 +44,10 @@ def mark(job: Job, vlm: VLM, data: SampleDataModule, explainers: Mapping[str, Ex
     """Return all of a run's fingerprint but the identity of its checkpoint and the source of its answers.
 
     It holds how the trainer was set up, not what it does later to the process, so that it is the same at each start.
-    words: the name of the word backend.
+    words: the name of the word backend; HanTa's model is that of its installed version, NLTK's data count by their
+    hash.
     """
+    scored = meteor("a", ["a"]) is not None
     limit, trainer = job.config.limit, job.config.trainer.as_dict()
     chosen = classes({**job.config.as_dict(), "trainer": None, "explainer": job.explainer_parameters()})
     used = [*map(type, (vlm, data, *explainers.values())), *chosen, *trainer_options.classes(trainer)]
@@ -56,7 +60,8 @@ def mark(job: Job, vlm: VLM, data: SampleDataModule, explainers: Mapping[str, Ex
         "threads": job.config.threads,
         "save_maps": job.config.save_maps,
         "words": words,
-        "meteor": meteor("a", ["a"]) is not None,
+        "meteor": scored,
+        "nltk_data": nltk_data.digests({*(Nltk.DATA if words == Nltk.name else ()), *(METEOR if scored else ())}),
         "trainer": trainer_options.recorded(trainer),
         "numerics": settings(),
         "environment": environment(),

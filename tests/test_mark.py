@@ -4,12 +4,14 @@ import io
 import sys
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 
+from metrics import nltk_data
 from pipeline import cli
+from pipeline import mark as marks
 from pipeline.evaluation import Evaluation
 from pipeline.mark import classes
 from pipeline.numerics import VARIABLES, environment, settings
@@ -31,6 +33,12 @@ def plain() -> dict[str, Any]:
     return mark()
 
 
+class Named(NamedTuple):
+    """A word backend of which only the name is asked."""
+
+    name: str
+
+
 def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     """The line with which a command is refused."""
     capsys.readouterr()
@@ -38,6 +46,24 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         Evaluation(cli.parse([*LITTLE, *args])).run()
     assert left.value.code == 2
     return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_data_of_nltk_that_a_run_reads_are_part_of_it(
+    plain: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in nltk_data.PLACES.values():
+        (tmp_path / place).mkdir(parents=True)
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    monkeypatch.setattr(marks, "meteor", lambda text, captions: None)
+    assert mark()["nltk_data"] == {}
+    monkeypatch.setattr(marks, "meteor", lambda text, captions: 1.0)
+    before = mark()
+    assert before["nltk_data"].keys() == {"wordnet"}
+    (tmp_path / nltk_data.PLACES["wordnet"] / "data.noun").write_text("cat")
+    (told,) = differences(before, mark())
+    assert told.startswith("nltk_data.wordnet: ")
+    monkeypatch.setattr("pipeline.evaluation.tagger", lambda name: Named(name))
+    assert mark("--words=nltk")["nltk_data"].keys() == nltk_data.PLACES.keys()
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])

@@ -4,6 +4,8 @@ import glob
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import huggingface_hub.constants
 from huggingface_hub import HfApi, snapshot_download
@@ -38,7 +40,7 @@ def commit(repository: str, revision: str) -> str:
     what, reason = f"checkpoint {repository!r}, revision {revision!r}", "HF_HUB_OFFLINE is set"
     if not huggingface_hub.constants.HF_HUB_OFFLINE:
         try:
-            return str(HfApi().model_info(repository, revision=revision, timeout=QUICK).sha)
+            return asked(repository, revision)
         except HfHubHTTPError as error:
             if error.response.status_code < 500:
                 raise CheckpointError(f"{what}: the hub refuses it: {first_line(error)}") from error
@@ -54,6 +56,30 @@ def commit(repository: str, revision: str) -> str:
     if not huggingface_hub.constants.HF_HUB_OFFLINE:
         warnings.warn(f"{what}: {reason}; the cache's commit {known[:8]} is used", Notice, stacklevel=2)
     return known
+
+
+def asked(repository: str, revision: str) -> str:
+    """Return the commit that the hub says `revision` is.
+
+    It is asked in a thread, which is left alone after `QUICK` seconds: the client bounds each of its steps, not the
+    sum of them, and the search for the hub's address not at all. Raises TimeoutError then, and what the client raises.
+    """
+    answers: SimpleQueue[str | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(str(HfApi().model_info(repository, revision=revision, timeout=QUICK).sha))
+        except Exception as error:
+            answers.put(error)
+
+    Thread(target=ask, name="hub", daemon=True).start()
+    try:
+        found = answers.get(timeout=QUICK)
+    except Empty as error:
+        raise TimeoutError(f"no answer within {QUICK:g} s") from error
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def pinned(revision: str) -> bool:
@@ -104,7 +130,7 @@ def listed(snapshot: Path) -> bool:
 def reached(repository: str, commit: str) -> bool:
     """Return whether the hub answers at all, within `QUICK` seconds."""
     try:
-        HfApi().model_info(repository, revision=commit, timeout=QUICK)
+        asked(repository, commit)
     except HfHubHTTPError as error:
         return error.response.status_code < 500
     except Exception:  # as in `commit`

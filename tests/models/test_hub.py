@@ -1,9 +1,11 @@
 """Without a network a hub checkpoint comes from the cache or is refused, within seconds and in one line."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -25,16 +27,26 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["closed", "silent", "nameless"])
+@pytest.fixture(params=["closed", "silent", "nameless", "no resolver"])
 def unreachable(request, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A hub whose port is closed, that never answers, or whose name nobody knows."""
+    """A hub whose port is closed, that never answers, whose name nobody knows, or whose name is looked up for ever."""
+    over = threading.Event()
+    if request.param in ("nameless", "no resolver"):
+
+        def resolve(*_: object) -> NoReturn:
+            if request.param == "no resolver":
+                over.wait()
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         if request.param == "closed":
             server.close()
-        place = "http://hub.invalid" if request.param == "nameless" else f"http://127.0.0.1:{port}"
+        place = f"http://127.0.0.1:{port}" if request.param in ("closed", "silent") else "http://hub.invalid"
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", place)
         yield
+    over.set()
 
 
 def fill(cache: Path, commit: str = COMMIT) -> Path:
