@@ -21,17 +21,33 @@ PACKAGES = ("pipeline", "datamodules", "metrics")
 ROOTS = ["pipeline.module", "pipeline.explainers.*", "pipeline.models.*", "pipeline.ops.*"]
 ROOTS += ["metrics.*", "datamodules.base", "datamodules.images"]
 """Modules that count in every run, so that which explainers it has does not show here."""
-VIEWS = ["pipeline.outputs", "pipeline.board", "pipeline.watch", "pipeline.sweep", "pipeline.remarks"]
-VIEWS += ["pipeline.bad", "pipeline.clock", "pipeline.notation"]
-VIEWS += [
-    f"pipeline.{name}" for name in ("arguments", "argv", "cli", "early", "errors", "evaluation", "launch", "mark")
-]
-VIEWS += [f"pipeline.{name}" for name in ("command_checks", "command_parsers", "commands", "notice", "options")]
-VIEWS += [f"pipeline.{name}" for name in ("refused", "signatures", "sources", "status", "stop", "trainer_options")]
-VIEWS += ["pipeline.typed", "pipeline.models.convert_internvl", "pipeline.models.internvl_prompt"]
-VIEWS += ["pipeline.models.internvl_remote", "pipeline.models.sentencepiece_bpe"]
-VIEWS += ["datamodules.printable", "datamodules.streams"]
-"""Modules of the project that show results, start runs or convert checkpoints, and change no number of a run."""
+UNCOUNTED: dict[str, list[str]] = {
+    "shows results": ["pipeline.outputs", "pipeline.board", "pipeline.watch", "pipeline.remarks", "pipeline.bad"],
+    "writes text or numbers for people": ["pipeline.notation", "pipeline.notice", "pipeline.typed"],
+    "writes what people may read safely": ["datamodules.printable", "datamodules.streams"],
+    "measures time": ["pipeline.clock"],
+    "reads a command, whose options count themselves": [
+        *("pipeline.arguments", "pipeline.argv", "pipeline.cli", "pipeline.command_checks", "pipeline.command_parsers"),
+        *("pipeline.commands", "pipeline.early", "pipeline.options", "pipeline.refused", "pipeline.signatures"),
+    ],
+    "starts, stops or resumes runs": [
+        *("pipeline.evaluation", "pipeline.launch", "pipeline.stop", "pipeline.sweep", "pipeline.trainer_options"),
+        *("pipeline.errors", "pipeline.status", "datamodules.safe_path"),
+    ],
+    "makes the fingerprint itself": ["pipeline.mark", "pipeline.sources"],
+    "converts a checkpoint, whose hash counts": [
+        *("pipeline.models.convert_internvl", "pipeline.models.internvl_prompt", "pipeline.models.internvl_remote"),
+        "pipeline.models.sentencepiece_bpe",
+    ],
+    "converts or verifies data, whose digest counts": [
+        *("datamodules.card", "datamodules.convert", "datamodules.journal", "datamodules.layout"),
+        *("datamodules.sources", "datamodules.verify"),
+    ],
+}
+"""Why modules, and what lies in them, change no number of a run. A module of the project either is named here or
+counts: a test looks for those that do neither."""
+VIEWS = [name for names in UNCOUNTED.values() for name in names]
+"""The modules that do not count, for whatever reason."""
 VERSIONED = {"torch", "transformers", "lightning", "numpy", *sys.stdlib_module_names}
 """Packages of which a version is enough, also where a class of the user's is derived from one of theirs."""
 INSTALLED = {Path(get_paths()[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}

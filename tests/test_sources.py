@@ -103,6 +103,16 @@ def test_all_that_can_change_a_number_counts_and_no_view_does() -> None:
     assert named <= found
 
 
+def test_every_module_of_the_project_counts_or_is_listed_with_the_reason_why_not() -> None:
+    paths = [path for package in sources.PACKAGES for path in (ROOT / package).rglob("*.py")]
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    counted = reached([*sources._spelt(sources.ROOTS), "datamodules.demo"]).keys()
+    left = {name for name in names - counted if not any(f"{name}.".startswith(f"{view}.") for view in sources.VIEWS)}
+    assert not left, "import it from what counts, or name it with a reason in sources.UNCOUNTED"
+    assert names >= {*sources.VIEWS}, "a reason for a module that is gone"
+    assert len(sources.VIEWS) == len({*sources.VIEWS})
+
+
 def test_another_version_of_an_area_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = digests([CAM])
     changed = tmp_path / "cam.py"
