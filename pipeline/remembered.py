@@ -158,6 +158,10 @@ class Remembered:
         weight, *bias = (torch.stack(part).to(dtype) for part in zip(*rows, strict=True))
         return project(states, weight, bias[0] if bias else None)
 
+    def entry(self, token: int) -> Float[Tensor, " dim"]:
+        """As `VLM.entry`."""
+        return self._row(token)[0]
+
     def _row(self, token: int) -> list[Tensor]:
         """What the head knows of one entry."""
         if token not in self._rows:

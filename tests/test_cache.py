@@ -89,6 +89,33 @@ def test_a_warm_run_loads_no_model_and_gives_the_same_bytes(
     assert equal(tmp_path / "warm", plain)
 
 
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The checkpoints that are loaded from now on."""
+    found: list[str] = []
+    load = Checkpoint.load
+
+    def counted(self: Checkpoint, device: torch.device) -> None:
+        found.append(self.location)
+        load(self, device)
+
+    monkeypatch.setattr(Checkpoint, "load", counted)
+    return found
+
+
+@pytest.mark.parametrize("explainers", ["grad_cam,grad_cam_pp,layer_cam", "cam,tam,msea_arc"])
+def test_every_explainer_whose_requests_are_kept_does_without_the_model(
+    run: Run, tmp_path: Path, loads: list[str], explainers: str
+) -> None:
+    args = ["--explainers", explainers, "--cache", str(tmp_path / "cache"), "--limit", "2", "--batch_size", "2"]
+    run("cold", *args)
+    assert len(loads) == 1
+    said = run("warm", *args)
+    assert said.splitlines()[-1].endswith("requests known; the model was not loaded")
+    assert len(loads) == 1
+    assert equal(tmp_path / "cold", tmp_path / "warm")
+
+
 def test_two_processes_find_what_one_left(plain: Path, filled: Path, tmp_path: Path) -> None:
     args = ["--cache", str(filled / "cache"), "--run_dir", str(tmp_path / "two"), "--trainer.devices", "2"]
     done = commands.run(*SMALL, *args)

@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from pipeline.cache import Cache, footprint, in_bytes, readable
+from pipeline.explainers.attention import Attention
+from pipeline.explainers.attention_rollout import AttentionRollout
 from pipeline.explainers.base import Explainer
 from pipeline.explainers.cam import CAM
 from pipeline.explainers.grad_cam import GradCAM
+from pipeline.explainers.grad_cam_pp import GradCAMPP
 from pipeline.explainers.layer_cam import LayerCAM
 from pipeline.explainers.msea import MSEA
 from pipeline.explainers.msea_arc import MSEAARC
@@ -36,7 +39,12 @@ LENS: tuple[Explainer, ...] = (
     MSEAARC(scales=(0.5, 0.75), k=7),
     MSEAARC(valid_ids_only=True, interference="arc", rank_position="own"),
     MSEA(base=CAM(), scales=(0.5, 1.0)),
+    GradCAM(),
+    GradCAMPP(),
+    LayerCAM(),
 )
+
+CAUSAL: tuple[Explainer, ...] = (GradCAM(preset="causal"), LayerCAM(preset="causal"))
 
 
 def explained(vlm: VLM, explainers: tuple[Explainer, ...] = LENS, given: bool = False) -> list[Tensor]:
@@ -213,7 +221,7 @@ def test_a_shorter_ranking_is_known_and_a_longer_one_adds_an_entry(qwen: VLM, re
     assert same(explained(remember(qwen), (MSEAARC(k=50, p=0.5, relu="both"),)), shorter)
 
 
-@pytest.mark.parametrize("explainer", [GradCAM(), LayerCAM(), MSEA(base=LayerCAM(), scales=(0.5,))])
+@pytest.mark.parametrize("explainer", [AttentionRollout(), MSEA(base=Attention(), scales=(0.5,)), *CAUSAL])
 def test_what_is_not_remembered_is_the_loaded_models_own(qwen: VLM, remember, explainer: Explainer) -> None:
     plain = explained(qwen, (CAM(), explainer))
     assert same(explained(remember(qwen), (CAM(), explainer)), plain)
@@ -286,7 +294,7 @@ def test_sizes_are_read(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (17_234_567, "17.2 MB"), (10**17, "1e+05 TB")]
+    ("number", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (17_234_567, "17.2 MB"), (10**17, "100,000 TB")]
 )
 def test_sizes_are_written(number: int, text: str) -> None:
     assert readable(number) == text

@@ -15,6 +15,8 @@ from pipeline.explainers.base import Explainer, Passes
 from pipeline.explainers.cam import CAM
 from pipeline.explainers.cp_lrp import CPLRP
 from pipeline.explainers.grad_cam import GradCAM
+from pipeline.explainers.grad_cam_pp import GradCAMPP
+from pipeline.explainers.layer_cam import LayerCAM
 from pipeline.explainers.msea import MSEA
 from pipeline.explainers.msea_arc import MSEAARC
 from pipeline.models.base import VLM
@@ -105,6 +107,8 @@ def test_every_explainer_says_what_it_needs_in_known_words() -> None:
         assert make().needs <= NEEDS.keys()
     assert MSEA(base=AttnLRP()).needs == AttnLRP.needs
     assert not CAM.needs
+    for kind in (GradCAM, GradCAMPP, LayerCAM):
+        assert (kind().needs, kind(preset="causal").needs) == (frozenset(), {"gradients"}), "rows of the head will do"
 
 
 def test_the_error_crosses_processes() -> None:

@@ -30,7 +30,6 @@ class ActivationExplainer(Explainer):
             token reaches the predicting position after its attention, so that all gradients are 0 there.
     """
 
-    needs = frozenset({"gradients"})
     scored: tuple[Preset, ...] = ("paper", "causal")
     """Presets in which text positions have a score: the same weights applied to the states there."""
 
@@ -39,6 +38,7 @@ class ActivationExplainer(Explainer):
         if layer == -1:
             raise ValueError("layer: behind the last block (-1) all gradients at visual tokens are 0; -2 is the last")
         self.preset, self.layer = preset, layer
+        self.needs = frozenset({"gradients"}) if preset == "causal" else frozenset()
 
     def check(self, extent: Extent) -> None:
         if self.preset == "causal" and not -extent.depth <= self.layer < extent.depth - 1:

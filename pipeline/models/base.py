@@ -212,6 +212,10 @@ class VLM(Generation, ABC):
         """Logits of the vocabulary entries `ids` for states after the final norm: fp32, computed as `head` says."""
         return self.head.unembed(states, ids)
 
+    def entry(self, token: int) -> Float[Tensor, " dim"]:
+        """The weights of one vocabulary entry in the head, in their own dtype."""
+        return self.head.row(token)[0]
+
     def top(self, states: Float[Tensor, "n dim"], k: int) -> Int[Tensor, "n {k}"]:
         """The k best next tokens of every state, best first, ties by the smaller id; ValueError if k > vocabulary."""
         return self.head.top(states, k)

@@ -45,7 +45,8 @@ class Generation(Checkpoint):
     @cached_property
     def ends(self) -> tuple[int, ...]:
         """Every token that ends an answer: all that generation_config.json, config.json (also of its language model),
-        the tokenizer and the chat template name, in this order. Raise CheckpointError where a file says nonsense."""
+        the tokenizer and the chat template name, in this order; those that the model does not have are left out. Raise
+        CheckpointError where a file says nonsense, and where the model has none of those that are named."""
         tokenizer, special = self.processor.tokenizer, special_tokens(self.processor.tokenizer)
         raw, text = stated(self, "config.json"), self.config.get_text_config()
         found = [
@@ -57,7 +58,14 @@ class Generation(Checkpoint):
         for config in (self.config, text):
             found += [n for n in listed(getattr(config, "eos_token_id", None)) or () if n in special]
         found += [n for n in (tokenizer.eos_token_id, self.turn_end) if n is not None]
-        return tuple(dict.fromkeys(n for n in found if 0 <= n < self.extent.vocabulary))
+        known = tuple(dict.fromkeys(n for n in found if 0 <= n < self.extent.vocabulary))
+        if not known and (beyond := [n for n in found if n >= 0]):  # a negative one says that nothing is meant
+            named = ", ".join(map(str, dict.fromkeys(beyond)))
+            raise self.unusable(
+                f"its files name {named} as what ends an answer, but the model has {self.extent.vocabulary} tokens, so "
+                "no answer would ever end; correct eos_token_id in generation_config.json or config.json"
+            )
+        return known
 
     @cached_property
     def replaced(self) -> frozenset[int]:

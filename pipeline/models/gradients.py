@@ -21,7 +21,7 @@ def view_gradients(vlm: VLM, trace: Trace, answer: Answer) -> Gradients:
     The head is linear, so it is the token's row of the unembedding, at every state.
     """
     for token in answer.ids:
-        yield vlm.head.weight[token].float().expand(trace.vision.shape)
+        yield vlm.entry(token).float().expand(trace.vision.shape)
 
 
 def block_gradients(vlm: VLM, entry: Entry, query: Query, answer: Answer, block: int) -> tuple[Trace, Gradients]:

@@ -94,6 +94,27 @@ def test_an_end_that_is_no_id_is_refused_by_file_and_key(edited, value):
         _ = edited(generation_config=says(eos_token_id=value)).ends
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"generation_config": says(eos_token_id=9999)}, "9999"),
+        ({"generation_config": says(eos_token_id=[400, -1]), "config": in_text(eos_token_id=9999)}, "400, 9999"),
+    ],
+)
+def test_ends_of_which_the_model_has_none_are_refused(edited, changes, named):
+    told = (
+        rf"name {named} as what ends an answer, but the model has 400 tokens, .*; correct eos_token_id in generation_c"
+    )
+    vlm = edited(**changes)
+    for look in (lambda: vlm.ends, lambda: vlm.generation, vlm.identity):
+        with pytest.raises(CheckpointError, match=told):
+            look()
+
+
+def test_a_negative_end_says_that_there_is_none(edited):
+    assert edited(generation_config=says(eos_token_id=-1)).ends == ()
+
+
 def test_a_broken_generation_config_is_not_taken_for_a_missing_one(edited):
     vlm = edited()
     (Path(vlm.location) / "generation_config.json").write_text("{")
