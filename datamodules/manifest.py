@@ -17,6 +17,7 @@ from typing import Any
 from datamodules.faults import excuse
 from datamodules.files import read_bytes
 from datamodules.jsontext import loads
+from datamodules.names import folded
 
 SCHEMA = 1
 FILE = "manifest.json"
@@ -161,10 +162,21 @@ def check_name(name: str) -> None:
 
 
 def check_names(names: Sequence[str], what: str, most: int = MAX_NAMES) -> tuple[str, ...]:
-    """Return the names of a vocabulary. Raises ManifestError for more than `most`, and for one that is too long."""
+    """Return the names of a vocabulary, or of the masks of an image.
+
+    Raises ManifestError for more than `most`, for one that is too long or has no letter and no number, and for two that
+    are read as the same name ("Dog" and "dog"), of which a caption could only mean both.
+    """
     _check(len(names) <= most, f"{what}: {len(names)} names, more than {most}")
     longest = max(map(len, names), default=0)
     _check(longest <= MAX_NAME, f"{what}: a name of {longest} characters, more than {MAX_NAME}")
+    known: dict[str, str] = {}
+    for name in names:
+        _check(same := folded(name), f"{what}: the name {name!r} has no letter and no number")
+        _check(
+            same not in known, f"{what}: the names {known.get(same)!r} and {name!r} are read as one; keep one of them"
+        )
+        known[same] = name
     return tuple(names)
 
 

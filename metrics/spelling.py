@@ -2,7 +2,8 @@
 
 Letters, numbers and the marks on them make words. White space, punctuation, symbols (emoji too), private and unassigned
 characters part them. Hyphens and apostrophes of any shape hold a word together where a letter follows. Zero-width marks
-(format characters such as the soft hyphen and the joiners, variation selectors, control characters) are not there.
+(format characters such as the soft hyphen and the joiners, variation selectors, control characters, and the marks that
+enclose a character, as on a keycap) are not there.
 """
 
 import re
@@ -36,7 +37,7 @@ def kind(character: str) -> str:
     if character in _FILLERS or "VARIATION SELECTOR" in name(character, ""):
         return "z"
     of = category(character)
-    return "z" if of in ("Cf", "Cc") else {"L": "l", "N": "d", "M": "m"}.get(of[0], "s")
+    return "z" if of in ("Cf", "Cc", "Me") else {"L": "l", "N": "d", "M": "m"}.get(of[0], "s")
 
 
 def kinds(text: str) -> str:
@@ -103,19 +104,18 @@ def tokens(text: str) -> list[str]:
     >>> tokens("A café, 2只狗")
     ['a', 'café', '2', '只', '狗']
     """
-    seen = normalize("NFC", "".join(one for one in text if kind(one) != "z"))
+    seen = "".join(one for one in text if kind(one) != "z")
+    seen = normalize("NFKC", normalize("NFKC", seen).casefold())
     found: list[str] = []
-    for run in re.finditer("[ldm]+", kinds(seen)):
+    for run in re.finditer("[ld][ldm]*", kinds(seen)):
         apart = True
-        for character in normalize("NFKC", normalize("NFKC", seen[slice(*run.span())]).casefold()):
+        for character in seen[slice(*run.span())]:
             alone = _unspaced(character)
-            if kind(character) == "m" and not (apart and not found):
-                found[-1] += character
-            elif alone or apart:
+            if kind(character) != "m" and (alone or apart):
                 found.append(character)
+                apart = alone
             else:
                 found[-1] += character
-            apart = alone or (apart and kind(character) == "m")
     return found
 
 

@@ -122,6 +122,8 @@ def _starts(text: str, before: str, following: str) -> bool:
     if not of.strip("m"):
         return False
     last = spelling.kinds(before).rstrip("mz")[-1:]
+    if of.lstrip("z")[:1] == "m" and last in ("l", "d"):  # the mark belongs to the letter before
+        return False
     if not of.strip("mz") and last in ("l", "d") and spelling.kinds(following).lstrip("mz")[:1] in ("l", "d"):
         return is_cjk(before[-1:]) or is_cjk(following[:1])
     if is_punctuation(text) or of.lstrip("mz")[0] in "sp":

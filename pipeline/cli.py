@@ -184,4 +184,4 @@ class Job:
         """The resolved configuration as yaml: given with --config it describes this run, which it would resume."""
         config = self.config.clone()
         config.fresh = config.retry_quarantined = False
-        return str(self.parser.dump(config, skip_validation=True, skip_none=False))
+        return str(self.parser.dump(config, skip_validation=True, skip_unset=False))

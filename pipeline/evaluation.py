@@ -1,6 +1,5 @@
 """One evaluation from its configuration to its summary: fingerprint, resume, predict, prove, show."""
 
-import errno
 import platform
 import sys
 from collections.abc import Mapping
@@ -34,9 +33,6 @@ from pipeline.status import AT_FAULT, NOT_WHOLE, STOPPED, TOO_MANY_BAD, WRONG, a
 from pipeline.stop import Stop, Stopped, stopped_by
 from pipeline.trial import CannotExplainError
 from pipeline.watch import Watch, check
-
-STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-"""A full disk, a full quota, a folder or a disk that cannot be written."""
 
 
 class Evaluation:
@@ -87,8 +83,8 @@ class Evaluation:
                     return self.stopped(stop.received)
                 if (owned := self.owned(error)) is not None:
                     return self.refused(owned, status=AT_FAULT)
-                if isinstance(error, MachineError) or (isinstance(error, OSError) and error.errno in STORAGE):
-                    fail(at_fault(error, self.run_dir), AT_FAULT)
+                if isinstance(error, MachineError):
+                    fail(at_fault(error), AT_FAULT)
                 if isinstance(error, CheckpointError):
                     return self.refused(error)
                 if isinstance(error, Damaged):
@@ -98,6 +94,8 @@ class Evaluation:
                 if isinstance(error, CannotExplainError):
                     given = dict(zip(self.explainers, self.config.explainers, strict=True))
                     return self.refused(*error.lines(given))
+                if isinstance(error, OSError):
+                    fail(at_fault(error, self.run_dir), AT_FAULT)
                 raise
             finally:
                 if self.ownership is not None and over:  # else ranks that nobody here waits for have rows in hand

@@ -11,6 +11,7 @@ import torch
 from datamodules.faults import OF_THE_DATA
 from pipeline.explainers.base import Explainer
 from pipeline.remembered import NotLoadedError
+from pipeline.stop import Stopped
 
 LONGEST = 8000
 """Characters of a reason that a row keeps."""
@@ -45,12 +46,28 @@ def reason(error: Exception) -> str:
     return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
 
 
+class EndedError(RuntimeError):
+    """What would have ended the process, for no signal: `sys.exit` in an explainer, a panic inside a library."""
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Raise EndedError for what is raised inside to end the process; a signal, and Ctrl-C, pass as they are."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, GeneratorExit, Stopped):
+        raise
+    except BaseException as error:
+        raise EndedError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__) from error
+
+
 @contextmanager
 def naming(name: str) -> Iterator[None]:
     """Note on an error inside that it is one of the explainer `name`, with file and line of the innermost method of an
     explainer."""
     try:
-        yield
+        with contained():
+            yield
     except Exception as error:
         frames = traceback.walk_tb(error.__traceback__)
         own = [(frame, line) for frame, line in frames if isinstance(frame.f_locals.get("self"), Explainer)]

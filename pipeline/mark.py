@@ -17,7 +17,7 @@ from pipeline.cli import Job
 from pipeline.explainers.base import Explainer
 from pipeline.models.base import VLM
 from pipeline.numerics import environment, settings
-from pipeline.sources import digests
+from pipeline.sources import digests, packages
 
 VERSIONS = ["torch", "transformers", "tokenizers", "torchmetrics", "lightning", "numpy", "scipy", "pillow"]
 VERSIONS += ["opencv-python-headless", "pycocotools", "HanTa", "nltk"]
@@ -66,5 +66,5 @@ def mark(job: Job, vlm: VLM, data: SampleDataModule, explainers: Mapping[str, Ex
         "numerics": settings(),
         "environment": environment(),
         "code": digests(used),
-        "versions": {"seewhy": pipeline.__version__, **{name: version(name) for name in VERSIONS}},
+        "versions": packages(used) | {"seewhy": pipeline.__version__, **{name: version(name) for name in VERSIONS}},
     }

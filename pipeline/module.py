@@ -180,7 +180,8 @@ class ExplainModule(LightningModule):
         if not sound:
             return unread
         try:
-            return unread + [replace(row, redone=redone or row.redone) for row in self.explained(sound)]
+            with faults.contained():
+                return unread + [replace(row, redone=redone or row.redone) for row in self.explained(sound)]
         except Exception as error:
             if self.ends(error):
                 raise

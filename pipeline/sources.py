@@ -2,7 +2,8 @@
 
 It is found by reading `import` statements, those inside of functions too, from the classes that a run uses: whatever
 they import of the project and of the user's own modules counts. Installed packages count by their versions, and what is
-imported by a name that is made while the program runs is not found.
+imported by a name that is made while the program runs is not found; one that is written out is
+(`importlib.import_module("name")`).
 """
 
 import ast
@@ -12,11 +13,12 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.machinery import ModuleSpec
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from sysconfig import get_paths
 
-PACKAGES = ("pipeline", "datamodules", "metrics")
+PROJECT, PACKAGES = "seewhy", ("pipeline", "datamodules", "metrics")
 """Those of the project, told by area."""
 ROOTS = ["pipeline.module", "pipeline.explainers.*", "pipeline.models.*", "pipeline.ops.*"]
 ROOTS += ["metrics.*", "datamodules.base", "datamodules.images"]
@@ -65,6 +67,22 @@ def digests(classes: Iterable[type]) -> dict[str, str]:
     for name, path in sorted(reached([*_spelt(ROOTS), *roots], own).items()):
         areas[area(name)].append(f"{name} {sha256(path.read_bytes()).hexdigest()}")
     return {name: sha256("\n".join(lines).encode()).hexdigest()[:16] for name, lines in sorted(areas.items())}
+
+
+def packages(classes: Iterable[type]) -> dict[str, str]:
+    """Return the versions of the installed packages that the modules of the user's own import, by package.
+
+    classes: as `digests` takes them.
+    """
+    roots = {base.__module__ for cls in classes for base in cls.__mro__}
+    own = {root.partition(".")[0] for root in roots} - VERSIONED
+    files = {name: path for name, path in reached(roots, own).items() if name.partition(".")[0] not in PACKAGES}
+    names = {name.partition(".")[0] for module, path in files.items() for name in imported(path, module)}
+    if not (names := names - set(sys.stdlib_module_names)):
+        return {}
+    known = packages_distributions()
+    found = {package for name in names for package in known.get(name, ())}
+    return {package: version(package) for package in sorted(found - {PROJECT})}
 
 
 def area(module: str) -> str:
@@ -120,7 +138,7 @@ def spec(module: str) -> ModuleSpec | None:
         return known.__spec__
     try:
         return find_spec(module)
-    except (ImportError, ValueError, AttributeError):  # its package is no package, or cannot be imported
+    except (Exception, SystemExit):  # its package is no package, or fails when it is imported
         return None
 
 
@@ -141,6 +159,14 @@ def imported(path: Path, module: str) -> Iterator[str]:
             whole = ".".join([*base, *([node.module] if node.module else [])])
             yield whole
             yield from (f"{whole}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and _imports(node.func):
+            named = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
+            yield from (name for name in named if isinstance(name, str) and not name.startswith("."))
+
+
+def _imports(called: ast.expr) -> bool:
+    """Return whether an expression that is called is `importlib.import_module` or `__import__`, by its last name."""
+    return getattr(called, "attr", getattr(called, "id", None)) in ("import_module", "__import__")
 
 
 def _spelt(patterns: Iterable[str]) -> Iterator[str]:

@@ -12,5 +12,5 @@ STOPPED = 75
 
 def at_fault(error: OSError | MachineError, place: str | Path = "") -> str:
     """The line that goes with `AT_FAULT`. place: what is meant where an OSError names no file."""
-    what = error.line if isinstance(error, MachineError) else f"{error.filename or place}: {error.strerror}"
+    what = error.line if isinstance(error, MachineError) else f"{error.filename or place}: {error.strerror or error}"
     return f"{what}; mend that, then the same command resumes"

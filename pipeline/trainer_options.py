@@ -32,6 +32,8 @@ PRECISIONS |= {name: name for name in ("32-true", "16-mixed", "bf16-mixed")}
 """The precisions that a run can have, and their full names."""
 SHOWING = {"TQDMProgressBar", "RichProgressBar", "DeviceStatsMonitor", "ModelSummary", "RichModelSummary"}
 """Lightning's callbacks that only show something. Others are recorded with their parameters."""
+COMPUTING = ("accelerator", "precision_plugin", "ddp_comm_hook", "ddp_comm_state", "ddp_comm_wrapper")
+"""Parameters of a strategy that may change numbers."""
 ALL = "a run takes all samples; --limit takes the first ones"
 WHOLE = "explainers need the whole model in one process for each device; auto and ddp give that"
 Option = Callable[[Any], bool]
@@ -43,8 +45,8 @@ def _class(value: Any) -> Any:
     return resolve_name(path) if path else None
 
 
-def _of(*kinds: type) -> Option:
-    return lambda value: isinstance(made := _class(value), type) and issubclass(made, kinds)
+def _of(kind: type) -> Option:
+    return lambda value: isinstance(made := _class(value), type) and issubclass(made, kind)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -57,8 +59,13 @@ def _is(*values: Any) -> Option:
 
 
 def _strategy(value: Any) -> bool:
-    plain = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
-    return value in plain or _of(DDPStrategy, SingleDeviceStrategy)(value)
+    """Return whether a strategy is one of Lightning's own two, as it is.
+
+    A class derived from one, or a plugin that computes in another way, could change numbers."""
+    if not isinstance(value, Mapping):
+        return value in ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+    given = value.get("init_args") or {}
+    return _class(value) in (DDPStrategy, SingleDeviceStrategy) and not any(given.get(name) for name in COMPUTING)
 
 
 def _profiler(value: Any) -> bool:

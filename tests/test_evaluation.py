@@ -13,6 +13,7 @@ from pipeline.evaluation import Evaluation
 from pipeline.models import base
 from pipeline.outputs.records import Row, RowWriter
 from tests import tiny
+from tests.outputs.made import answer
 
 CPU = ["--trainer.accelerator", "cpu", "--wandb.mode", "disabled"]
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2", "GROUP_RANK": "0"}
@@ -132,9 +133,9 @@ def test_what_is_there_already_is_told_and_not_done_again(tmp_path: Path, capsys
     run = settled(*args)
     capsys.readouterr()
     assert (run.left(), capsys.readouterr().err) == (3, "")
-    first, second, _ = run.data.expected
+    (first, second, _), said = run.data.expected, answer()
     with RowWriter(tmp_path / "rows.0.jsonl") as writer:
-        for row in (Row(first, 0), Row(second, 1, error="ValueError: none"), Row("stranger", 2)):
+        for row in (Row(first, 0, said), Row(second, 1, error="ValueError: none"), Row("stranger", 2, said)):
             writer.write(row)
     assert (run.left(), capsys.readouterr().err) == (1, "run_eval.py: 2 of 3 samples are there already\n")
     again = settled(*args, "--retry_quarantined", "true")

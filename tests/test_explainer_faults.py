@@ -1,5 +1,6 @@
 """An explainer that fails costs its own entries, and is named with its reason."""
 
+import sys
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -46,6 +47,18 @@ def other(**tensors: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Explan
     return spoil
 
 
+def ends(_: Explanation) -> Any:
+    sys.exit(3)
+
+
+class PanicException(BaseException):
+    """As libraries written in Rust raise it."""
+
+
+def panics(_: Explanation) -> Any:
+    raise PanicException("index out of bounds")
+
+
 def bug(_: Explanation) -> Any:
     raise KeyError("my own bug")
 
@@ -59,6 +72,9 @@ SPOILT = {
     "flat scores": (other(scores=lambda s: s[:, 0]), "ValueError: own: scores of shape (8,), expected (8, 0)"),
     "one mask": (other(valid=lambda v: v[:1]), "ValueError: own: valid of shape (1, 16), expected (8, 16)"),
     "not finite": (other(maps=lambda m: m * torch.nan), "ValueError: own: a map or a text score is not finite"),
+    "complex": (other(maps=lambda m: m * 1j), "TypeError: own: maps of torch.complex64, expected real numbers"),
+    "the end": (ends, "EndedError: own (test_explainer_faults.py:{line}): SystemExit: 3"),
+    "a panic": (panics, "EndedError: own (test_explainer_faults.py:{line}): PanicException: index out of bounds"),
     "nothing": (lambda _: None, "TypeError: own: explain returned NoneType, expected Explanation"),
     "a bug": (bug, "KeyError: own (test_explainer_faults.py:{line}): 'my own bug'"),
 }

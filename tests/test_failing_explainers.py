@@ -12,6 +12,7 @@ from pipeline.explainers.cam import CAM
 from pipeline.outputs.records import Row, RowWriter, read_rows
 from pipeline.outputs.report import page
 from pipeline.types import Answer, Explanation, Query
+from tests.outputs.made import answer
 
 
 class Moody(Explainer):
@@ -139,9 +140,9 @@ def test_a_need_that_nobody_knows_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_sample_counts_once_whatever_it_lacks(tmp_path: Path) -> None:
     with RowWriter(tmp_path / "rows.0.jsonl") as writer:
-        writer.write(Row("good", 0))
+        writer.write(Row("good", 0, answer()))
         writer.write(Row("lost", 1, error="ValueError: torn"))
-        writer.write(Row("both", 2, failed={"a": "ValueError: x", "b": "KeyError: y"}))
+        writer.write(Row("both", 2, answer(), failed={"a": "ValueError: x", "b": "KeyError: y"}))
     rows = read_rows(tmp_path)
     assert bad.too_many(rows, 2) == ""
     assert bad.too_many(rows, "66%").startswith("1 sample quarantined and 1 sample without an explainer that failed")

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from pipeline import sources
 from pipeline.explainers.cam import CAM
 from pipeline.outputs.fingerprint import differences
-from pipeline.sources import digests, reached
+from pipeline.sources import digests, packages, reached
 from tests.command import ROOT
 
 OWN = {
@@ -60,6 +61,33 @@ def test_code_that_comes_and_goes_is_named(own: type) -> None:
     assert "code of own_base: added" in differences({"code": there}, {"code": here})
     assert "code of own_base: gone" in differences({"code": here}, {"code": there})
     assert differences({"limit": 1}, {"limit": 1, "code": here}) == [f"code: absent -> {{{', '.join(here)}}}"]
+
+
+def test_what_is_imported_by_a_name_that_is_written_out_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ("importlib.import_module('own_one')\n__import__('own_two')\nimport_module(f'own_{3}')", "", "", "")
+    for name, text in zip(("own_code", "own_one", "own_two", "own_3"), texts, strict=True):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    sources.installed.cache_clear()
+    assert reached(["own_code"]).keys() == {"own_code", "own_one", "own_two"}
+
+
+def test_installed_packages_that_the_users_modules_import_count_by_their_versions(own: type, tmp_path: Path) -> None:
+    assert packages([CAM]) == {}
+    (tmp_path / "own_helper.py").write_text("import json, PIL.Image\nfrom yaml import nodes\nimport own_absent")
+    assert packages([own]) == {"pillow": version("pillow"), "PyYAML": version("PyYAML")}
+
+
+@pytest.mark.parametrize("fault", ["raise SystemExit(3)", "raise OSError('no')", "1 / 0"])
+def test_a_package_that_fails_when_it_is_imported_is_not_the_end(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_package" / "__init__.py").write_text(fault)
+    (tmp_path / "own_code.py").write_text("import own_package.part")
+    monkeypatch.syspath_prepend(tmp_path)
+    sources.installed.cache_clear()
+    assert "own_code" in reached(["own_code"])
 
 
 @pytest.mark.parametrize("name", ["broken", "compiled"])

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from lightning import Trainer
+from lightning.pytorch.strategies import DDPStrategy
 
 from pipeline import cli
 from pipeline.arguments import UsageError
-from pipeline.trainer_options import CHECKED, FREE, RECORDED, check, classes, recorded
+from pipeline.trainer_options import CHECKED, COMPUTING, FREE, RECORDED, check, classes, recorded
 
 
 def options(*args: str) -> dict[str, Any]:
@@ -54,6 +55,8 @@ def test_an_option_that_is_in_no_list_must_have_its_default(monkeypatch: pytest.
         ("strategy=ddp_spawn", "whole model"),
         ("strategy=ddp_fork", "whole model"),
         ("strategy=lightning.pytorch.strategies.ModelParallelStrategy", "whole model"),
+        ("strategy=lightning.pytorch.strategies.FSDPStrategy", "whole model"),
+        ("strategy=tests.test_trainer_options.Derived", "whole model"),
         ("accelerator=tpu", "one of auto, cpu"),
         ("profiler=xla", "one of simple"),
         ("callbacks=lightning.pytorch.callbacks.BatchSizeFinder", "--batch_size"),
@@ -65,6 +68,18 @@ def test_what_loses_samples_or_breaks_a_run_is_refused_with_the_remedy(option: s
         check(options(f"--trainer.{option}"))
     assert remedy in str(refused.value)
     assert value in str(refused.value).lower() or value.rpartition(".")[2] in str(refused.value)
+
+
+class Derived(DDPStrategy):
+    """Could compute anything."""
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_a_strategy_is_given_nothing_that_computes_in_another_way(name: str) -> None:
+    plain = {"class_path": "lightning.pytorch.strategies.DDPStrategy", "init_args": {"timeout": 60}}
+    check({"strategy": plain})
+    with pytest.raises(UsageError, match=r"--trainer\.strategy: .*whole model"):
+        check({"strategy": plain | {"init_args": {name: {"class_path": "x.Y"}}}})
 
 
 @pytest.mark.parametrize(

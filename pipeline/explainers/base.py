@@ -117,6 +117,9 @@ def checked(found: Any, query: Query, answer: Answer) -> Explanation:
     for name, wanted in expected.items():
         if (given := tuple(getattr(found, name).shape)) != wanted:
             raise ValueError(f"{name} of shape {given}, expected {wanted}")
+    for name in ("maps", "scores"):
+        if (kind := getattr(found, name).dtype).is_complex:  # its imaginary part would be lost without a word
+            raise TypeError(f"{name} of {kind}, expected real numbers")
     return found
 
 

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 HeadIn = Literal["float32", "model"]
 """In which dtype logits are computed."""
+MOST_TOKENS = 1 << 15
+"""Tokens that an answer may have, as many as a row can hold."""
 
 
 class Checkpoint(Source):
@@ -48,8 +50,8 @@ class Checkpoint(Source):
         logs.make_printable()
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens = {max_new_tokens} leaves no answer")
+        if not 1 <= max_new_tokens <= MOST_TOKENS:
+            raise ValueError(f"max_new_tokens: expected 1 to {MOST_TOKENS:,}, got {max_new_tokens}")
         super().__init__(checkpoint, locate(checkpoint), revision)
         self.dtype, self.attention, self.max_new_tokens = DTYPES[dtype], attention, max_new_tokens
         self.head_dtype = self.dtype if head == "model" else torch.float32

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from datamodules.printable import escaped
 from pipeline.outputs import inside
+from pipeline.outputs.inside import Damaged
 from pipeline.outputs.schema.files import EnvFields
 from pipeline.outputs.schema.values import check, json_document
 
@@ -59,7 +60,7 @@ def canonical(value: Mapping[str, Any]) -> str:
 
 def digest(fingerprint: Mapping[str, Any]) -> str:
     """The sha256 of the canonical text; its first 8 digits name a run folder."""
-    return hashlib.sha256(canonical(fingerprint).encode()).hexdigest()
+    return hashlib.sha256(canonical(fingerprint).encode(errors="surrogatepass")).hexdigest()
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
@@ -183,4 +184,6 @@ def _record(folder: Path) -> dict[str, Any] | None:
         return None
     found = json_document(data, path, remedy)
     check(EnvFields, found, path, remedy)
+    if found["sha256"] != digest(found["fingerprint"]):
+        raise Damaged(f"{path}: sha256 is not that of the fingerprint, which was changed; {remedy}")
     return dict(found)

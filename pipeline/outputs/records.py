@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from datamodules.jsontext import unique
 from datamodules.printable import escaped
 from metrics.base import Sum
 from metrics.entries import Entries
@@ -194,10 +195,10 @@ def check(line: bytes) -> dict[str, Any]:
     body, tail = line[: -_TAIL - 1], line[-_TAIL - 1 : -1]
     if tail != b'"crc32":"%08x"}' % zlib.crc32(body):
         raise Torn("the checksum is wrong")
-    fields = json.loads(line)
+    fields = json.loads(line, object_pairs_hook=unique)
     if not isinstance(fields, dict):
         raise ValueError("the line is no row")
-    if fields.get("schema") not in (1, SCHEMA):
+    if type(fields.get("schema")) is not int or not 1 <= fields["schema"] <= SCHEMA:
         raise ValueError(f"row of schema {fields.get('schema')!r}; this version reads schemas 1 and {SCHEMA}")
     del fields["crc32"]
     return {"failed": {}, "phrases": [], **fields, "schema": SCHEMA}

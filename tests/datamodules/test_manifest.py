@@ -35,6 +35,11 @@ CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "no shards": (lambda m: m.pop("shards"), "'shards' is missing"),
     "prompt no text": (lambda m: m.update(prompt=7), "prompt: expected text"),
     "prompt without bytes": (lambda m: m.update(prompt="\ud800"), "surrogates"),
+    "a name without a letter": (lambda m: m["categories"].append("\U0001f436 !"), "categories: the name .* no letter"),
+    "names alike": (
+        lambda m: m.update(categories=["T-shirt", "t\u2010Shirt"]),
+        "'T-shirt' and 't.Shirt' are read as one",
+    ),
     "samples a number": (lambda m: m.update(samples=3), "not iterable"),
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from metrics import text
+from metrics import spelling, text
 from metrics.base import Sum
 from metrics.words import tagger, words_of
 from tests.metrics.scenes import evidence, square
@@ -219,3 +219,19 @@ def test_sums_names_every_metric(monkeypatch):
     found = text.sums("a dog", evidence(np.zeros((0, 2, 2), np.uint8), {}, captions=("a dog",)), [])
     assert tuple(found) == text.METRICS
     assert found["rouge_l"] == Sum(1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1\ufe0f\u20e3 dog", ["1", "dog"]),
+        ("\u0301 a", ["a"]),
+        ("\u0301a", ["a"]),
+        ("e\u0301 狗\u0301", ["é", "狗\u0301"]),
+        ("\u037a\ufdfa"[:1], ["\u03b9"]),
+        ("½", ["1", "2"]),
+        ("ﬁsh", ["fish"]),
+    ],
+)
+def test_marks_and_compatible_forms_make_no_tokens_of_their_own(text, expected):
+    assert spelling.tokens(text) == expected

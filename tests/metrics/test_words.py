@@ -31,6 +31,10 @@ from metrics.words import FUNCTION, LONGEST, NOUN, PENN, Hanta, Plain, group, la
         (("", " dog", ""), ["dog"]),
         ((" ", "dog"), ["dog"]),
         (("dog", ".", "\n", "The"), ["dog", ".", "The"]),
+        ((" caf", "e", "\u0301s"), ["cafe\u0301s"]),
+        ((" cafe", "\u0301.", " A"), ["cafe\u0301.", "A"]),
+        ((" cafe", "\u200d\u0301", "\u0301!"), ["cafe\u200d\u0301\u0301!"]),
+        ((".", "\u0301a"), [".", "\u0301a"]),
     ],
 )
 def test_grouping(pieces, words):

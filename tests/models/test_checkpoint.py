@@ -25,7 +25,7 @@ from tests.sizes import SIZES
     [
         ({"checkpoint": "no/such/folder"}, "neither a folder nor a hub id"),
         ({"checkpoint": "./nothing"}, "^checkpoint: no folder ./nothing "),
-        ({"checkpoint": "a/b", "max_new_tokens": 0}, "leaves no answer"),
+        ({"checkpoint": "a/b", "max_new_tokens": 0}, "expected 1 to 32,768, got 0"),
     ],
 )
 def test_refused_before_loading(options, message):

@@ -141,3 +141,11 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path):
         write_json(path, {"a": float("nan")})
     assert path.read_text() == '{\n  "a": null,\n  "b": 1\n}\n'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_fingerprint_that_was_changed_afterwards_is_refused(tmp_path: Path):
+    open_run(tmp_path, {"threads": 1, "name": "\udc80"})
+    path = tmp_path / "env.json"
+    path.write_text(path.read_text().replace('"threads": 1', '"threads": 2'))
+    with pytest.raises(ValueError, match=r"env\.json: sha256 is not that of the fingerprint"):
+        read(tmp_path)

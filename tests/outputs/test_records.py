@@ -221,3 +221,18 @@ def test_words_of_scattered_tokens_and_phrases_come_back_and_others_have_five_fi
     line = encode(row)
     assert b'"words":[["a","function","a",0,1],["dogs","noun","dog",1,2,[2]]]' in line
     assert (decode(line).spoken, decode(line).phrases) == (words, ((0, 2),))
+
+
+@pytest.mark.parametrize("schema", ["true", "1.0", '"2"', "null", "3"])
+def test_a_schema_is_a_whole_number(tmp_path: Path, schema: str):
+    body = encode(ROW).decode().replace('"schema":2', f'"schema":{schema}').rpartition('"crc32"')[0].encode()
+    (tmp_path / "rows.0.jsonl").write_bytes(body + b'"crc32":"%08x"}\n' % zlib.crc32(body))
+    with pytest.raises(ValueError, match=r"rows\.0\.jsonl:1: row of schema .*reads schemas 1 and 2"):
+        read_rows(tmp_path)
+
+
+def test_a_row_in_which_a_name_stands_twice_is_refused(tmp_path: Path):
+    body = b'{"error":"a",' + encode(ROW)[1:].rpartition(b'"crc32"')[0]
+    (tmp_path / "rows.0.jsonl").write_bytes(body + b'"crc32":"%08x"}\n' % zlib.crc32(body))
+    with pytest.raises(ValueError, match="'error' stands twice"):
+        read_rows(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 from metrics.entries import Entries
 from pipeline.outputs import documents
 from pipeline.outputs.inside import Damaged
-from pipeline.outputs.records import Row, encode, read_rows
+from pipeline.outputs.records import Row, RowWriter, Spoken, encode, read_rows
 from pipeline.outputs.schema import files, row, summary
 from pipeline.outputs.schema.summary import FiguresFields
 from pipeline.outputs.schema.values import check, json_document, yaml_document
@@ -65,6 +65,10 @@ def test_every_field_of_a_row_has_its_line_in_the_schema() -> None:
         (lambda it: it.update(failed={"tam": ""}), r"failed\.tam: "),
         (lambda it: it.update(failed={"cam": "ValueError: no"}), "failed: cam has entries too"),
         (lambda it: it.update(words=[None] * 40_000), "words: .*at most 32768"),
+        (lambda it: it.update(error="ValueError: no"), "answer: a quarantined sample has none"),
+        (lambda it: it.update(error="no", answer=None, words=[]), "captions: a quarantined sample has none"),
+        (lambda it: it.update(answer=None), "answer: none, and no error says why"),
+        (lambda it: it["answer"].update(text="A dog."), "answer: its text is not that of its pieces"),
     ],
 )
 def test_a_row_with_a_wrong_field_is_refused_by_file_line_and_field(
@@ -153,6 +157,21 @@ def test_yaml_that_has_no_plain_values_or_unfolds_is_refused_in_one_line(text: s
     with pytest.raises(Damaged, match=r"file cannot be read \(.*\); mend it") as caught:
         yaml_document(text.encode(), "file", "mend it")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2", "a: {b: 1, c: 2, b: 1}", "[{x: 1, 'x': 2}]"])
+def test_a_name_that_stands_twice_in_yaml_is_refused(text: str) -> None:
+    with pytest.raises(Damaged, match=r"the name '[abx]' stands twice in one mapping"):
+        yaml_document(text.encode(), "config.yaml", "leave it")
+
+
+def test_a_word_may_be_parted_by_as_many_tokens_as_an_answer_has(tmp_path: Path) -> None:
+    pieces = ("a", *[""] * 200, "b")
+    answer = {"ids": [1] * 202, "pieces": pieces, "text": "ab", "ended": True}
+    with RowWriter(tmp_path / "rows.0.jsonl") as writer:
+        writer.write(Row("long", 0, answer, [Spoken.of("ab", "noun", "ab", (0, 201))]))
+    (read,) = read_rows(tmp_path).values()
+    assert read.spoken[0].tokens == [0, 201]
 
 
 @pytest.mark.parametrize("failed", [5, ["cam"], {"cam": 1}, {"cam": {"ValueError": -1}}, {"../x": {"ValueError": 1}}])

@@ -41,7 +41,9 @@ class AnswerFields(TypedDict):
 
 Label = Literal["noun", "function", "punctuation", "other"]
 Whole = Annotated[tuple[str, Label, str, Index, Positive], Strict(False)]
-Parted = Annotated[tuple[str, Label, str, Index, Positive, Annotated[list[Index], Field(max_length=64)]], Strict(False)]
+Parted = Annotated[
+    tuple[str, Label, str, Index, Positive, Annotated[list[Index], Field(max_length=TOKENS)]], Strict(False)
+]
 Spoken = Whole | Parted
 """A word, and one with tokens between its own that belong to no word."""
 Object = Annotated[tuple[Index, Text, Share | None, Share | None, Share | None, Share | None], Strict(False)]
@@ -87,9 +89,17 @@ def row(fields: Mapping[str, Any], where: str) -> None:
 
 def _contradiction(fields: Mapping[str, Any]) -> str:
     """Return which field of a row contradicts another; empty where none does."""
-    pieces, words = (fields["answer"] or {"pieces": ()})["pieces"], fields["words"]
-    if fields["answer"] and len(fields["answer"]["ids"]) != len(pieces):
+    answer, words = fields["answer"], fields["words"]
+    if fields["error"] is not None:
+        more = [name for name in ("answer", "words", "phrases", "captions", "explainers", "failed") if fields[name]]
+        return f"{more[0]}: a quarantined sample has none" if more else ""
+    if answer is None:
+        return "answer: none, and no error says why"
+    pieces = answer["pieces"]
+    if len(answer["ids"]) != len(pieces):
         return "answer: ids and pieces are not equally many"
+    if "".join(pieces) != answer["text"]:
+        return "answer: its text is not that of its pieces"
     ends = [word[3] + word[4] + (len(word[5]) if len(word) > 5 else 0) for word in words]
     if any(end > len(pieces) for end in ends):
         return "words: one has tokens beyond the end of the answer"

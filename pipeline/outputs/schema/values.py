@@ -116,9 +116,14 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's own loader, which stops at some hundred levels; that of libyaml crashes where there are very many."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Refuse merge keys: they copy what they merge, again and again."""
+        """Refuse merge keys, which copy what they merge, again and again, and names that stand twice."""
         if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
             raise ValueError("a merge key (<<)")
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"the name {next(n for n in names if names.count(n) > 1)[:100]!r} stands twice in one mapping"
+            )
 
 
 def _count(document: Any) -> None:
