@@ -11,6 +11,7 @@ from pipeline import arguments, cli, launch
 from pipeline.bad import allowed
 from pipeline.evaluation import Evaluation
 from pipeline.models import base
+from pipeline.models.source import Source
 from pipeline.outputs.records import Row, RowWriter
 from tests import tiny
 from tests.outputs.made import answer
@@ -93,7 +94,7 @@ def test_only_the_first_rank_hashes_the_checkpoint_and_all_have_met_before(
     """Who found something wrong before the others have met would be waited for."""
     done: list[str] = []
     monkeypatch.setattr(launch, "meet", lambda trainer: done.append("met") or 2)
-    monkeypatch.setattr(base, "content", lambda *place: done.append("hashed") or {})
+    monkeypatch.setattr(Source, "content", lambda self: done.append("hashed") or {})
     for rank in (0, 1):
         launched_by(TORCHRUN | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
         assert settled("--trainer.devices", "2").trainer.global_rank == rank
