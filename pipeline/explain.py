@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 
 from pipeline import faults
 from pipeline.explainers.base import Explainer, checked
+from pipeline.lent import lend
 from pipeline.models.passes import Passes
 from pipeline.ops.maps import finish
 from pipeline.types import Answer, Explanation, Query
@@ -128,7 +129,7 @@ def _finished(
 ) -> tuple[Explanation, UInt8[np.ndarray, "answer rows cols"]]:
     """Return the explanation of one answer, and its maps as uint8, completed as the explainer declares."""
     with passes.clock(STAGE + name), faults.naming(name):
-        explanation = checked(explainer.explain(passes, query, answer), query, answer)
+        explanation = checked(explainer.explain(*lend(explainer, passes, query), answer), query, answer)
     with passes.clock("finish"), faults.naming(name):
         maps = finish(explanation, explainer.rank_filter, explainer.normalise, explainer.floor)
         return explanation, maps.cpu().numpy()
