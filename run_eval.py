@@ -23,19 +23,27 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from datamodules import program
 from datamodules.faults import Overlooked
-from datamodules.printable import printable
 from datamodules.streams import protect
 from pipeline import stop
 from pipeline.notice import Notice
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the evaluation that `args` (default: the command line) describes; returns the exit status."""
-    protect("run_eval.py")
+def main(args: list[str] | None = None, started: str = "run_eval.py") -> int:
+    """Run the evaluation that `args` (default: the command line) describes; returns the exit status.
+
+    started: the command as it was typed, which its messages begin with.
+    """
+    with program.named(started):
+        return evaluate(sys.argv[1:] if args is None else args)
+
+
+def evaluate(words: list[str]) -> int:
+    """Run the evaluation that `words` describe; returns the exit status."""
+    protect(program.name())
     from pipeline import early
 
-    words = sys.argv[1:] if args is None else args
     early.refuse(words)
     from pipeline import cli
 
@@ -69,7 +77,7 @@ def one_line(others: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         if issubclass(category, Notice | Overlooked):
-            sys.stderr.write(f"run_eval.py: {printable(str(message))}\n")
+            program.tell(message)
         else:
             others(message, category, *place)
 
@@ -77,7 +85,7 @@ def one_line(others: Callable[..., None]) -> Callable[..., None]:
 
 
 if __name__ == "__main__":
-    stop.at_once("run_eval.py")
+    stop.at_once()
     from pipeline.commands import main as command
 
     sys.exit(command())

@@ -77,7 +77,7 @@ def readme(card: Mapping[str, Any]) -> str:
             *table("Layout", card.get("layout", {})),
             "Images are the bytes that were read; `manifest.json`, where there is one, holds the sha256 of each. "
             f"Records left out stand in `{LEFT_OUT}`, each with its reason. "
-            "`python -m datamodules.verify` checks a folder of shards against its manifest.",
+            "`seewhy verify` checks a folder of shards against its manifest.",
             "",
         ]
     )

@@ -31,6 +31,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
+from datamodules import program
 from datamodules.card import LEFT_OUT, write_card, write_left_out
 from datamodules.faults import MachineError
 from datamodules.journal import FILE as JOURNAL
@@ -55,7 +56,7 @@ Item = TypeVar("Item")
 
 def main(args: Sequence[str] | None = None) -> int:
     """Convert as the command line says; the exit status."""
-    protect("datamodules.convert")
+    protect("seewhy convert")
     options = parse(args)
     try:
         source = options.make(options)
@@ -220,7 +221,8 @@ def folder(text: str) -> Path:
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Write one line and leave with the exit status."""
-    sys.stderr.write(f"seewhy convert: error: {printable(message.strip())}\n")
+    with program.named("seewhy convert"):
+        program.tell(f"error: {message.strip()}")
     raise SystemExit(status)
 
 

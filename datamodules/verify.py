@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from datamodules import program
 from datamodules.faults import MachineError, excuse
 from datamodules.files import digest_of
 from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
@@ -29,7 +30,7 @@ UNREADABLE = 5
 
 def main(args: Sequence[str] | None = None) -> int:
     """Print what is wrong; the exit status."""
-    protect("datamodules.verify")
+    protect("seewhy verify")
     parser = argparse.ArgumentParser(
         prog="seewhy verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,14 +45,19 @@ def main(args: Sequence[str] | None = None) -> int:
         for count, finding in enumerate(found, 1):  # noqa: B007
             print(finding)
     except ManifestError as error:
-        sys.stderr.write(f"{printable(str(error))}\n")
-        return 2
+        return said(f"error: {error}", 2)
     except MachineError as error:
-        sys.stderr.write(f"{error.line}; mend that, and verify again\n")
-        return UNREADABLE
+        return said(f"error: {error.line}; mend that, and verify again", UNREADABLE)
     whole = f"{len(manifest.samples)} samples in {len(manifest.shards)} shards"
     print(f"{whole}: {f'{count} findings' if count else 'every byte as the manifest says'}")
     return 1 if count else 0
+
+
+def said(line: str, status: int) -> int:
+    """Write a line to standard error, and return the exit status."""
+    with program.named("seewhy verify"):
+        program.tell(line)
+    return status
 
 
 def findings(manifest: Manifest, folder: Path, *, follow_links: bool = False) -> Iterator[str]:

@@ -1,14 +1,13 @@
 """Weights & Biases beside a run: the one W&B run of a single explainer while it works, or one for each at the end."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lightning import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-from datamodules.printable import printable
+from datamodules import program
 from pipeline.outputs import service, tracker
 
 
@@ -46,7 +45,7 @@ class Board:
             for logger in self.trainer.loggers:
                 logger.log_metrics(figures, step=step)
         except Exception as error:  # a view must never change a result
-            _tell(f"no more figures on W&B while this runs ({service.reason(error)})")
+            program.tell(f"no more figures on W&B while this runs ({service.reason(error)})")
             self.trainer.logger = None
 
     def publish(self, verify: Callable[[], object] | None = None) -> None:
@@ -59,7 +58,7 @@ class Board:
         else:
             failed = tracker.publish(self.run_dir, self.project, self.entity, self.mode, self.group, self.tags, verify)
         if failed:
-            _tell(failed)
+            program.tell(failed)
 
     def _logger(self, explainer: str) -> WandbLogger | None:
         try:
@@ -74,17 +73,13 @@ class Board:
                 made = WandbLogger(save_dir=self.run_dir, settings=service.settings(), **called)
                 url = made.experiment.url  # starts the run, or fails, now
         except Exception as error:  # a view must never change a result
-            _tell(f"no figures on W&B while this runs ({service.reason(error)})")
+            program.tell(f"no figures on W&B while this runs ({service.reason(error)})")
             return None
         if url:
-            _tell(f"W&B: {url}")
+            program.tell(f"W&B: {url}")
         return made
 
 
 def in_a_sweep() -> bool:
     """Whether a W&B agent started this process."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))
-
-
-def _tell(message: str) -> None:
-    sys.stderr.write(f"run_eval.py: {printable(message)}\n")

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, Namespace
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
+from datamodules import program
 from datamodules.base import SampleDataModule
 from datamodules.faults import MachineError
 from pipeline import arguments, early, launch, options
@@ -65,7 +66,7 @@ class Parser(LightningArgumentParser):
 def build(explainers: Mapping[str, Choice]) -> tuple[Parser, dict[str, type[Explainer]]]:
     """Return the parser for a run of `explainers`, and their classes."""
     parser = Parser(
-        prog="run_eval.py", description=__doc__, default_config_files=[str(arguments.DEFAULT)], allow_abbrev=False
+        prog=program.name(), description=__doc__, default_config_files=[str(arguments.DEFAULT)], allow_abbrev=False
     )
     parser.add_argument("--config", action="config", help="a yaml file with any of these options; later ones win")
     parser.add_subclass_arguments(VLM, "vlm", required=True, help="the model: a yaml file of configs/vlm, or a class")

@@ -1,13 +1,11 @@
 """Mistakes in the options of commands whose own modules take long to import, told before that."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from datamodules.printable import printable
+from datamodules import program
 from pipeline import arguments, command_parsers, early
-from pipeline.errors import UsageError
-from pipeline.status import WRONG
+from pipeline.errors import UsageError, fail
 
 PARSERS = {"publish": command_parsers.publish, "convert_internvl": command_parsers.convert_internvl}
 
@@ -15,7 +13,8 @@ PARSERS = {"publish": command_parsers.publish, "convert_internvl": command_parse
 def check(name: str, args: Sequence[str]) -> None:
     """End the program where the options of the command `name` are wrong. The modules of the others check at once."""
     if name == "sweep":
-        check_sweep(args)
+        with program.named("seewhy sweep"):
+            check_sweep(args)
     elif name in PARSERS:
         PARSERS[name]().parse_args(args)
 
@@ -27,8 +26,7 @@ def check_sweep(args: Sequence[str]) -> None:
         content = arguments.read_yaml(command_parsers.sweep().parse_args(own).sweep)
         early.read([*options, *first_values(content.get("parameters"))])
     except UsageError as error:
-        sys.stderr.write(f"pipeline.sweep: error: {printable(str(error))}\n")
-        raise SystemExit(WRONG) from error
+        fail(error)
 
 
 def first_values(parameters: Any) -> list[str]:

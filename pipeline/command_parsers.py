@@ -23,7 +23,9 @@ def publish() -> argparse.ArgumentParser:
 def convert_internvl() -> argparse.ArgumentParser:
     """Return the parser of `seewhy convert_internvl`."""
     summary, _, details = signatures.docstring("pipeline.models.convert_internvl").partition("\n")
-    parser = argparse.ArgumentParser("convert_internvl", description=summary, epilog=details, formatter_class=FORM)
+    parser = argparse.ArgumentParser(
+        "seewhy convert_internvl", description=summary, epilog=details, formatter_class=FORM
+    )
     parser.add_argument("source", type=Path, help="folder with the published checkpoint")
     parser.add_argument("target", type=Path, help="folder to write, new")
     return parser

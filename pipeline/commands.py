@@ -1,7 +1,8 @@
 """The commands of the project: `seewhy`, which is `run_eval.py`, and `seewhy COMMAND`.
 
-What is wrong with the options of a command is told before its module is imported. Nothing but the standard library,
-`datamodules.streams` and `pipeline.stop` is imported here, so that signals are heard from the first moment on.
+What is wrong with the options of a command is told before its module is imported. Besides the standard library only
+`datamodules.program`, `datamodules.streams` and `pipeline.stop` are imported here, so that signals are heard from the
+first moment on.
 """
 
 import importlib
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules import program
 from datamodules.streams import protect
 from pipeline import stop
 
@@ -28,22 +30,27 @@ MODULES = {
 def main(args: Sequence[str] | None = None) -> int:
     """Carry out the command that `args` (default: the command line) name. Return the exit status."""
     words = list(sys.argv[1:] if args is None else args)
-    protect(f"pipeline.{words[0]}" if words and words[0] in MODULES else "run_eval.py")
+    started = "run_eval.py" if Path(sys.argv[0]).name == "run_eval.py" else "seewhy"
     if not words or words[0] not in MODULES:
-        return evaluate(words)
-    if words[0] == "sweep":
-        stop.at_once("pipeline.sweep")
-    from pipeline import command_checks
+        return evaluate(words, started)
+    with program.named(f"seewhy {words[0]}"):
+        protect(program.name())
+        if words[0] == "sweep":
+            stop.at_once()
+        from pipeline import command_checks
 
-    command_checks.check(words[0], words[1:])
-    return int(importlib.import_module(MODULES[words[0]]).main(words[1:]) or 0)
+        command_checks.check(words[0], words[1:])
+        return int(importlib.import_module(MODULES[words[0]]).main(words[1:]) or 0)
 
 
-def evaluate(words: Sequence[str]) -> int:
-    """Carry out a run, as `run_eval.py` does; classes of the checkout that its configs name are found."""
-    stop.at_once("run_eval.py")
-    if str(ROOT) not in sys.path:
-        sys.path.append(str(ROOT))
-    import run_eval
+def evaluate(words: Sequence[str], started: str) -> int:
+    """Carry out a run, as `run_eval.py` does; classes of the checkout that its configs name are found. started: the
+    command as it was typed."""
+    with program.named(started):
+        protect(started)
+        stop.at_once()
+        if str(ROOT) not in sys.path:
+            sys.path.append(str(ROOT))
+        import run_eval
 
-    return run_eval.main(list(words))
+        return run_eval.main(list(words), started)

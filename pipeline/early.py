@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
+from datamodules import program
 from pipeline import arguments, argv, options, signatures
 from pipeline.arguments import Choice
 from pipeline.argv import Option
@@ -44,7 +45,7 @@ class Known:
     """
 
     def __init__(self, classes: Mapping[str, str | None]) -> None:
-        self.parser = Plain(prog="run_eval.py", allow_abbrev=False)
+        self.parser = Plain(prog=program.name(), allow_abbrev=False)
         options.add(self.parser, default=SUPPRESS)
         self.hints: dict[str, Any] = {a.dest: getattr(a, "_typehint", None) for a in self.parser._actions}
         self.hints |= dict.fromkeys(("config", "print_config", "help", "vlm", "data", "trainer"))

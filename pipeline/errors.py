@@ -1,9 +1,8 @@
 """What a command cannot do: as an exception, and as the one line with which a program ends."""
 
-import sys
 from typing import NoReturn
 
-from datamodules.printable import printable
+from datamodules import program
 from pipeline.status import WRONG
 
 
@@ -13,5 +12,5 @@ class UsageError(Exception):
 
 def fail(message: object, status: int = WRONG) -> NoReturn:
     """Print one line to stderr and end the program."""
-    sys.stderr.write(f"run_eval.py: error: {printable(str(message).strip())}\n")
+    program.tell(f"error: {str(message).strip()}")
     raise SystemExit(status)

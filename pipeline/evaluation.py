@@ -12,6 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from datamodules.faults import MachineError
 from datamodules.printable import printable
+from datamodules.program import tell
 from datamodules.streams import spared
 from metrics.words import tagger
 from pipeline import answers, bad, launch, remarks, trainer_options, trial, typed
@@ -286,11 +287,6 @@ class Evaluation:
                 self.vlm.admit(explainer.scales, explainer.windows)
             except ValueError as error:
                 raise UsageError(f"--vlm.{error} (--explainer.{name})") from error
-
-
-def tell(message: str) -> None:
-    """One line to stderr."""
-    sys.stderr.write(f"run_eval.py: {printable(message)}\n")
 
 
 def nothing(_: object) -> None:

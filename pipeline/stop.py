@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from datamodules import program
 from pipeline.status import STOPPED
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
-def at_once(program: str) -> None:
-    """Until a `Stop` is entered, signals end this process with a line of `program`: nothing is in hand yet."""
+def at_once() -> None:
+    """Until a `Stop` is entered, signals end this process with a line: nothing is in hand yet."""
 
     def leave(number: int, _: FrameType | None) -> None:
-        os.write(2, f"{program}: {stopped_by(number)}\n".encode())
+        os.write(2, program.line(stopped_by(number)).encode())
         os._exit(STOPPED)  # an exception might be lost in what is being imported
 
     for number in taken():

@@ -107,7 +107,7 @@ def _run(args: tuple[str, ...], cwd: str, env: dict[str, str], out: str, err: st
 
     __main__.__spec__ = None  # else Lightning starts other ranks by `-m`, with the module that started the tests
 
-    stop.at_once("run_eval.py")
+    stop.at_once()
     try:
         status = run_eval.main()
     except SystemExit as end:

@@ -48,7 +48,7 @@ def test_the_script_and_what_it_prints_are_safe(
     script = tmp_path / "seewhy"
     script.write_text(SCRIPT)
     status, text = said(strangers, sys.executable, str(script), "--limt", "3")
-    assert (status, text) == (2, "run_eval.py: error: --limt: no such option; did you mean --limit?\n")
+    assert (status, text) == (2, "seewhy: error: --limt: no such option; did you mean --limit?\n")
     status, text = said(strangers, sys.executable, str(script), "publish", ".")
     assert (status, "no finished run lies there" in text) == (2, True)
     monkeypatch.chdir(strangers)  # where it is printed it is typed
@@ -95,7 +95,7 @@ def test_the_working_directory_is_left_only_where_python_put_it(
     ("args", "told"),
     [
         (["sweep", "configs/sweep/msea_arc.yaml", "--trails", "3"], "unrecognized arguments: --trails 3"),
-        (["sweep", "nowhere.yaml"], "pipeline.sweep: error: nowhere.yaml: No such file or directory"),
+        (["sweep", "nowhere.yaml"], "seewhy sweep: error: nowhere.yaml: No such file or directory"),
         (
             ["sweep", "configs/sweep/msea_arc.yaml", "--", "--limt", "3"],
             "--limt: no such option; did you mean --limit?",

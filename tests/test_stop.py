@@ -88,7 +88,7 @@ def test_ctrl_c_is_not_for_what_a_script_started_in_the_background() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    ("named", "words"), [("run_eval.py", ["run_eval.py"]), ("pipeline.sweep", ["-m", "pipeline.sweep", "any.yaml"])]
+    ("named", "words"), [("run_eval.py", ["run_eval.py"]), ("seewhy sweep", ["-m", "pipeline.sweep", "any.yaml"])]
 )
 def test_while_it_imports_a_signal_ends_it_with_a_line(named: str, words: list[str], number: signal.Signals) -> None:
     process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)

@@ -233,5 +233,5 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         convert(options.source, options.target)
     except (ValueError, OSError) as error:
-        parser.exit(2, f"convert_internvl: error: {printable(str(error))}\n")
+        parser.exit(2, f"{parser.prog}: error: {printable(str(error))}\n")
     print(f"{printable(str(options.target))}: converted; use it as `checkpoint` of pipeline.models.internvl.InternVL")

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from datamodules import program
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.service import reason
 
@@ -108,5 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def said(message: str, status: int) -> int:
     """One line to stderr, and the exit status."""
-    sys.stderr.write(f"dashboard: {message}\n")
+    with program.named("seewhy dashboard"):
+        program.tell(message)
     return status

@@ -1,6 +1,6 @@
 """Weights & Biases as a view of a run folder: one W&B run per explainer, in one group. Never a source of results.
 
-    python -m pipeline.outputs.tracker RUN_DIR [--project P] [--entity E] [--group G] [--online]
+    seewhy publish RUN_DIR [--project P] [--entity E] [--group G] [--online]
 
 Plain names are the corrected profile, `reference/...` the other; values in [0, 1]. Ids are kept in `wandb.json`, so
 publishing again goes on in the same runs. Exit status 0: published, or kept to be sent; 1: W&B, the network or the disk
@@ -26,6 +26,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
+from datamodules import program
 from datamodules.pictures import decode_image
 from datamodules.printable import printable
 from pipeline import command_parsers, typed
@@ -256,7 +257,8 @@ def unpublished(explainers: Sequence[str], run_dir: Path, error: Exception) -> s
 
 
 def _complain(line: str) -> None:
-    print(printable(line), file=sys.stderr)
+    with program.named("seewhy publish"):
+        program.tell(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -270,10 +272,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verify = claim.verify if claim else None
             _publish(left, given.run_dir, given.project, given.entity, mode, given.group, verify=verify)
     except OwnedError as error:
-        _complain(f"{parser.prog}: error: {error}")
+        _complain(f"error: {error}")
         return AT_FAULT
     except Damaged as error:
-        _complain(f"{parser.prog}: error: {error}")
+        _complain(f"error: {error}")
         return 2
     except Exception as error:  # whatever W&B, the network or the disk has to say
         _complain(unpublished(left, given.run_dir, error))

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import yaml
 
+from datamodules import program
 from datamodules.faults import MachineError
 from datamodules.printable import printable
 from datamodules.streams import spared
@@ -45,6 +46,12 @@ def main(given: Sequence[str] | None = None) -> int:
     """Carry out the sweep that `given` (default: the command line) describes; returns the exit status."""
     own, options = command_parsers.divided(sys.argv[1:] if given is None else given)
     asked = command_parsers.sweep().parse_args(own)
+    with program.named("seewhy sweep"):
+        return ended(asked, options)
+
+
+def ended(asked: argparse.Namespace, options: Sequence[str]) -> int:
+    """Carry out the sweep; one line says why it cannot be. Returns the exit status."""
     try:
         return carry_out(asked, options)
     except (UsageError, Damaged) as error:
@@ -59,7 +66,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def said(line: str, status: int) -> int:
     """One line to stderr, and the exit status."""
-    sys.stderr.write(f"pipeline.sweep: {printable(line)}\n")
+    program.tell(line)
     return status
 
 

@@ -126,7 +126,7 @@ def test_a_machine_that_fails_is_no_damage(
     assert main([str(tmp_path)]) == 5
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == f"{tmp_path / SHARD}: {os.strerror(number)}; mend that, and verify again\n"
+    assert said.err == f"seewhy verify: error: {tmp_path / SHARD}: {os.strerror(number)}; mend that, and verify again\n"
 
 
 def test_a_shard_that_may_not_be_looked_at_is_not_missing(

@@ -106,7 +106,7 @@ def test_a_model_that_was_changed_meanwhile_ends_the_trial_and_no_other_begins(
     assert sweep() == 2
     assert time.monotonic() - began < 40, "it would have taken a minute"
     (line,) = capsys.readouterr().err.splitlines()[-1:]
-    assert line.startswith("pipeline.sweep: error: trial 2 cannot be ranked beside trial 0")
+    assert line.startswith("seewhy sweep: error: trial 2 cannot be ranked beside trial 0")
     assert "(model.max_new_tokens: 64 -> 5); undo that and delete" in line
     assert [(one["status"], one["figure"]) for one in trials(out)[2:]] == [("failed", None)]
     assert trials(out)[2]["error"] in line

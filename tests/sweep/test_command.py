@@ -139,9 +139,7 @@ def test_a_full_disk_ends_the_sweep_and_fails_no_trial(
     (out / "full-1").touch()
     assert sweep() == 5
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        "pipeline.sweep: trial 1: status 5: run_eval.py: error: /disk: No space left on device; mend"
-    )
+    assert line.startswith("seewhy sweep: trial 1: status 5: run_eval.py: error: /disk: No space left on device; mend")
     assert [trial["status"] for trial in trials(out)] == ["complete", "started"]
     (out / "full-1").unlink()
     put = Record.put
@@ -151,9 +149,7 @@ def test_a_full_disk_ends_the_sweep_and_fails_no_trial(
         )
         assert sweep() == 5
     (line,) = capsys.readouterr().err.splitlines()
-    assert (
-        line == "pipeline.sweep: error: sweep.json: No space left on device; mend that, then the same command resumes"
-    )
+    assert line == "seewhy sweep: error: sweep.json: No space left on device; mend that, then the same command resumes"
     assert sweep() == 0
     assert started(out) == [0, 1, 1, 2, 3, 4, 5]
 
@@ -201,7 +197,7 @@ def test_a_metric_without_a_goal_is_minimised_and_said_to_be(
 ) -> None:
     assert sweep("--trials", "2", metric={"name": "f1_iou"}) == 0
     said, complaint = capsys.readouterr()
-    assert complaint.startswith("pipeline.sweep: f1_iou is minimised, W&B's default; for its highest value first write")
+    assert complaint.startswith("seewhy sweep: f1_iou is minimised, W&B's default; for its highest value first write")
     assert "by f1_iou, minimised, in percent" in said
 
 

@@ -8,11 +8,10 @@ as RUN_DIR/page; that of several in `page`, in the folder that holds them. A fol
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.printable import printable
+from datamodules import program
 from pipeline.outputs import inside
 
 
@@ -29,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         above = folders[0] if len(folders) == 1 else Path(os.path.commonpath([folder.absolute() for folder in folders]))
         index = make(folders, given.out or inside.resolved(above, "page"))
     except (ValueError, OSError) as error:
-        print(printable(f"{parser.prog}: error: {error}"), file=sys.stderr)
+        with program.named(parser.prog):
+            program.tell(f"error: {error}")
         return 2
     print(f"page: {index}")
     return 0
