@@ -1,8 +1,12 @@
-"""Signatures are checked while tests run: shapes by jaxtyping, types by beartype."""
+"""Signatures are checked while tests run: shapes by jaxtyping, types by beartype. Every process has one thread."""
 
 import os
 
 from jaxtyping import install_import_hook
+
+# before torch is imported: on tensors as small as those of tests, threads only wait for each other
+for name, value in {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}.items():
+    os.environ.setdefault(name, value)
 
 install_import_hook(["pipeline", "metrics", "datamodules"], "beartype.beartype")
 
