@@ -184,6 +184,6 @@ def _record(folder: Path) -> dict[str, Any] | None:
         return None
     found = json_document(data, path, remedy)
     check(EnvFields, found, path, remedy)
-    if found["sha256"] != digest(found["fingerprint"]):
+    if found.get("sha256", made := digest(found["fingerprint"])) != made:
         raise Damaged(f"{path}: sha256 is not that of the fingerprint, which was changed; {remedy}")
     return dict(found)
