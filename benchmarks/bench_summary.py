@@ -30,7 +30,8 @@ TEXT = "A man and a woman ride a horse ."
 LABELS = {"A": "function", "a": "function", "and": "function", ".": "punctuation"}
 LABELS |= dict.fromkeys(("man", "woman", "horse"), "noun")
 WORDS = tuple(Spoken(word, LABELS.get(word, "other"), word, at, 1) for at, word in enumerate(TEXT.split()))
-ANSWER = {"ids": list(range(300, 300 + len(WORDS))), "pieces": [w.text for w in WORDS], "text": TEXT, "ended": True}
+PIECES = [f" {word.text}" if word.first_token else word.text for word in WORDS]
+ANSWER = {"ids": list(range(300, 300 + len(WORDS))), "pieces": PIECES, "text": TEXT, "ended": True}
 
 
 def entries(random: np.random.Generator) -> Entries:

@@ -68,6 +68,7 @@ class Evaluation:
         default = Path("runs") / "-".join([*names, fingerprints.digest(self.mark)[:8]])
         self.run_dir = Path(self.config.run_dir or default)
         self.ownership: Ownership | None = None
+        self.found: Rows | None = None
         self.board = Board(self.trainer, self.run_dir, list(self.explainers), names, **self.config.wandb.as_dict())
 
     def run(self) -> int:
@@ -174,7 +175,8 @@ class Evaluation:
     def left(self) -> int:
         """How many samples have to be done; a line says how many need not."""
         expected = set(self.data.expected)
-        done = expected & self.rows().done(self.config.retry_quarantined)
+        self.found = self.rows()
+        done = expected & self.found.done(self.config.retry_quarantined)
         if done:
             tell(f"{len(done)} of {len(expected)} samples are there already")
         return len(expected) - len(done)
@@ -199,9 +201,10 @@ class Evaluation:
             stop=stop,
             cache=self.cache,
             synonyms=self.data.synonyms,
+            found=self.found,
         )
         if launch.leading():
-            rows = self.rows()
+            rows = module.there()
             watch.catch_up(rows[key] for key in rows.done(self.config.retry_quarantined))
             if self.cache is not None:
                 scales = [scale for explainer in self.explainers.values() for scale in explainer.scales]

@@ -50,6 +50,7 @@ class ExplainModule(LightningModule):
     observe: is shown every row that counts. retry: samples are done again that are quarantined or lack an explainer.
     claim: the right to write into `run_dir`, that of rank 0 counts. stop: what ends the run between two batches.
     cache: of what the model is asked; then it is loaded only where something is new. synonyms: words for categories.
+    found: the rows that `run_dir` holds, where they have been read.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class ExplainModule(LightningModule):
         stop: Stop | None = None,
         cache: Cache | None = None,
         synonyms: Mapping[str, str] | None = None,
+        found: Rows | None = None,
     ) -> None:
         super().__init__()
         self.vlm, self.explainers = vlm, dict(explainers)
@@ -77,7 +79,7 @@ class ExplainModule(LightningModule):
         self.observe, self.retry, self.claim = observe, retry, claim
         self.stop, self.cache, self.synonyms = stop or Stop(), cache, dict(synonyms or {})
         self.group: dist.ProcessGroup | None = None
-        self.earlier = Rows()
+        self.found, self.earlier = found, Rows()
 
     def setup(self, stage: str) -> None:
         """Load the model on this rank's device and open this rank's rows."""
@@ -85,12 +87,13 @@ class ExplainModule(LightningModule):
             # ranks are uneven: at the end the first waits for the last, for days if need be
             self.group = dist.new_group(backend="gloo", timeout=timedelta(days=30))
         # rank 0 alone knows what the revision means, whose the folder is and what is done; nobody writes before it says
-        done = read_rows(self.run_dir).done(self.retry) if self.global_rank == 0 else frozenset()
+        found = self.there() if self.global_rank == 0 else Rows()
+        done = found.done(self.retry)
         commit = self.vlm.commit if self.global_rank == 0 else ""
         known = (commit, self.run_dir, self.claim, done, self.cache)
         self.vlm.commit, self.run_dir, self.claim, self.done, self.cache = self.trainer.strategy.broadcast(known)
         if self.retry:
-            self.earlier = read_rows(self.run_dir)
+            self.earlier = found if self.global_rank == 0 else self.there()
         self.load()
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, SampleDataModule):
@@ -100,6 +103,12 @@ class ExplainModule(LightningModule):
         self.writer = RowWriter(self.run_dir / f"rows.{self.global_rank}.jsonl", self.verify)
         # signals are ours, not Lightning's, whose handler waits for ranks that may be waiting for this one
         self.trainer._signal_connector.register_signal_handlers = self.stop.hold  # type: ignore[method-assign]
+
+    def there(self) -> Rows:
+        """Return the rows that there are before the first is written; each file is read through once."""
+        if self.found is None:
+            self.found = read_rows(self.run_dir)
+        return self.found
 
     def load(self) -> None:
         """Read the weights, or what is remembered of them. A collective: where one rank finds that the checkpoint

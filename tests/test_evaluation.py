@@ -12,7 +12,7 @@ from pipeline.bad import allowed
 from pipeline.evaluation import Evaluation
 from pipeline.models import base
 from pipeline.models.source import Source
-from pipeline.outputs.records import Row, RowWriter
+from pipeline.outputs.records import Row, Rows, RowWriter, read_rows
 from tests import tiny
 from tests.outputs.made import answer
 
@@ -175,3 +175,25 @@ def test_many_answers_that_were_cut_off_are_told_with_the_end_tokens(capsys) -> 
         "run_eval.py: 3 of 20 answers were cut off at 64 tokens; allow more with --vlm.max_new_tokens"
     )
     assert line.endswith("the known end tokens are <|im_end|>")
+
+
+@pytest.mark.parametrize("retry", ["false", "true"])
+def test_rows_are_looked_through_once_at_the_start_and_once_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retry: str
+) -> None:
+    args = [*CPU, "--trainer.strategy", "auto", "--explainers", "cam", "--batch_size", "1", "--figures", "0"]
+    args += ["--run_dir", str(tmp_path), "--retry_quarantined", retry, "--limit", "2"]
+    scans: list[Path] = []
+
+    def counted(folder: Path) -> Rows:
+        scans.append(folder)
+        return read_rows(folder)
+
+    assert Evaluation(cli.parse(args)).run() == 0
+    (rows,) = tmp_path.glob("rows.*.jsonl")
+    rows.write_bytes(rows.read_bytes().splitlines(keepends=True)[0])
+    monkeypatch.setattr("pipeline.evaluation.read_rows", counted)
+    monkeypatch.setattr("pipeline.module.read_rows", counted)
+    assert Evaluation(cli.parse(args)).run() == 0
+    assert len(scans) == 2
+    assert len(read_rows(tmp_path)) == 2
