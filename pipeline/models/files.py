@@ -6,8 +6,9 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, cast
 
 from datamodules.files import open_file
 from pipeline.notice import Notice
@@ -88,12 +89,12 @@ def regular(folder: Path, name: str, limit: int | None = None) -> Path:
     return path
 
 
-def opened(folder: Path, name: str, limit: int | None = None) -> BinaryIO:
+def opened(folder: Path, name: str, limit: int | None = None) -> BufferedReader:
     """Open the file `name` of `folder` (resolved) for reading. Raises ValueError as `regular` does, also where the file
     came to be a link, a FIFO or a device after it was looked at."""
     path = regular(folder, name, limit)
     try:
-        return open_file(path, limit, links=False)
+        return cast(BufferedReader, open_file(path, limit, links=False))
     except (ValueError, IsADirectoryError) as error:
         raise ValueError(f"{name} is no regular file") from error
     except FileNotFoundError as error:
