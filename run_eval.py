@@ -44,7 +44,9 @@ def evaluate(words: list[str]) -> int:
     protect(program.name())
     from pipeline import early
 
-    early.refuse(words)
+    command = early.refuse(words)
+    if not words:
+        program.tell(f"no options, so this starts the default run: {early.started(command)}")
     from pipeline import cli
 
     job = cli.parse(words)

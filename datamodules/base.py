@@ -12,7 +12,7 @@ from typing import Any
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
-from datamodules.manifest import Manifest
+from datamodules.manifest import Manifest, ManifestError
 from datamodules.pictures import MAX_PIXELS
 from datamodules.plan import Batch, plan
 from datamodules.sample import Sample
@@ -61,12 +61,15 @@ class SampleDataModule(LightningDataModule, ABC):
         self, *, batch_size: int, limit: int | None, num_workers: int, prompt: str | None, max_pixels: int
     ) -> None:
         super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may be idle
-        for name, value in {"batch_size": batch_size, "limit": limit, "max_pixels": max_pixels}.items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size: at least 1, got {batch_size}")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit: at least 1, got {limit}")
+        if max_pixels < 1:
+            raise ValueError(f"max_pixels: at least 1, got {max_pixels}")
         if num_workers < 0:
-            raise ValueError(f"num_workers must be at least 0, got {num_workers}")
+            raise ValueError(f"num_workers: at least 0, got {num_workers}")
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # a rank may be idle
         self.batch_size, self.limit, self.num_workers = batch_size, limit, num_workers
         self.prompt: str | None = prompt
         self.max_pixels = max_pixels
@@ -141,7 +144,10 @@ class ShardDataModule(SampleDataModule):
         if re.match(r"\w+:", manifest):
             raise ValueError(f"manifest: {manifest!r} is an address; shards are read from local files: download them")
         self.follow_links = follow_links
-        self.manifest = Manifest.load(manifest)
+        try:
+            self.manifest = Manifest.load(manifest)
+        except ManifestError as error:
+            raise ManifestError(f"manifest: {error}") from error
         self.folder = folder_of(Path(manifest), self.manifest.shards[0].name)
         if synonyms is not None:
             self.synonyms = read_synonyms(synonyms, self.manifest.categories)

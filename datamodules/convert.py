@@ -38,6 +38,7 @@ from datamodules.journal import FILE as JOURNAL
 from datamodules.journal import Journal, Tally
 from datamodules.layout import final_file, write_layout
 from datamodules.manifest import FILE
+from datamodules.options import Options
 from datamodules.printable import printable
 from datamodules.shards import ShardWriter
 from datamodules.sources.base import Folders, Source
@@ -72,7 +73,8 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"left out: {printable(line['record'][:200])}: {line['reason']}\n")
     if bad > options.max_left_out:
         where = options.out / LEFT_OUT
-        why = f"{bad} of {good + bad} records left out, --max_left_out is {options.max_left_out}; all stand in {where}"
+        why = f"{bad} of {good + bad} records left out, --max_left_out is {options.max_left_out}: "
+        why += f"--max_left_out {bad} accepts that; {where} has the reasons"
         sys.stderr.write(f"no dataset was made: {why}\n")
         return TOO_MANY_LEFT_OUT
     print(f"{good} samples of {source.name} in {options.out}; {bad} records left out")
@@ -137,37 +139,45 @@ def shown(items: Iterable[Item], tally: Tally, total: int, every: float = 5.0) -
 
 def parse(args: Sequence[str] | None) -> argparse.Namespace:
     """The options; `make` builds the source from them."""
-    parser = argparse.ArgumentParser(
-        prog="seewhy convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    common = argparse.ArgumentParser(add_help=False)
+    parser = Options(prog="seewhy convert", description=__doc__)
+    common = Options(add_help=False)
     common.add_argument("--out", type=Path, required=True, help="the folder that is written")
-    common.add_argument("--to", choices=["shards", "tam_layout"], default="shards", help="what is written")
-    common.add_argument("--max_left_out", type=int, default=0, help="records that a good conversion may leave out")
+    common.add_argument(
+        "--to",
+        choices=["shards", "tam_layout"],
+        default="shards",
+        help="what is written: shards that runs read, or the folders that TAM's code reads",
+    )
+    common.add_argument("--max_left_out", type=int, default=0, help="accept that so many records cannot be converted")
     common.add_argument("--per_shard", type=int, default=1000, help="samples in a shard")
-    common.add_argument("--licence", default="", help="what the card says of the licence; nothing is said of itself")
-    text = "read files that are links which lead out of their folder, too"
+    text = "the licence of the data, such as 'CC BY 4.0', for the card; without it the card says that none was given"
+    common.add_argument("--licence", default="", metavar="TEXT", help=text)
+    text = "also read files that are links out of their folder"
     common.add_argument("--follow_links", action="store_true", help=text)
-    common.add_argument("--fresh", action="store_true", help="discard an unfinished conversion in --out")
+    common.add_argument("--fresh", action="store_true", help="start over where an unfinished conversion lies in --out")
     kinds = parser.add_subparsers(dest="dataset_kind", metavar="DATASET", required=True)
 
-    def kind(name: str, make: Callable[[Any], Source]) -> argparse.ArgumentParser:
-        made = kinds.add_parser(name, parents=[common], help=f"see above; options: {name} --help")
+    def kind(name: str, make: Callable[[Any], Source]) -> Options:
+        made = kinds.add_parser(name, parents=[common], help=f"see above; seewhy convert {name} --help lists options")
         made.set_defaults(make=make)
         return made
 
-    def folders(made: argparse.ArgumentParser, more: str = "") -> None:
-        text = f"folders of images, the first that has a file counts{more}"
+    def folders(made: Options, more: str = "") -> None:
+        text = f"folders of images; a file is taken from the first that has it{more}"
         made.add_argument("--images", type=folder, nargs="+", required=True, help=text)
 
-    def regions(made: argparse.ArgumentParser) -> None:
-        text = "regions marked iscrowd: part of the category's mask (the default), or no part of it"
+    def regions(made: Options) -> None:
+        text = "regions marked iscrowd: keep them as part of the category's mask, or drop them"
         made.add_argument("--crowd", choices=get_args(Crowd), default="keep", help=text)
 
     made = kind("coco_caption", coco)
-    made.add_argument("--instances", type=Path, required=True, help="instances_*.json: polygons or RLE")
-    made.add_argument("--captions", type=Path, required=True, help="captions_*.json")
-    made.add_argument("--split", type=Path, help="annotation file, JSON list of ids or .txt of ids")
+    made.add_argument("--instances", type=Path, required=True, help="COCO's instances_*.json, with polygons or RLE")
+    made.add_argument("--captions", type=Path, required=True, help="COCO's captions_*.json")
+    made.add_argument(
+        "--split",
+        type=Path,
+        help="the images to take: an annotation file, a JSON list of ids or a .txt of ids; default: all",
+    )
     regions(made)
     folders(made)
     made = kind("grandf", lambda o: grounded("grandf", o.annotations, pictured(o)))
@@ -180,10 +190,10 @@ def parse(args: Sequence[str] | None) -> argparse.Namespace:
     regions(made)
     folders(made, "; for psg.json the folder that holds train2017 and val2017, as the names in it begin")
     made = kind("tam_layout", lambda o: tam_layout(o.folder, o.dataset, follow_links=o.follow_links))
-    made.add_argument("folder", type=folder)
-    made.add_argument("--dataset", choices=["coco_caption", *PROMPTS], required=True)
+    made.add_argument("folder", type=folder, help="the folder as TAM distributes it")
+    made.add_argument("--dataset", choices=["coco_caption", *PROMPTS], required=True, help="which data set of it")
     made = kind("shards", lambda o: shards(o.folder, follow_links=o.follow_links))
-    made.add_argument("folder", type=folder)
+    made.add_argument("folder", type=folder, help="the folder of manifest.json and its shards")
     options = parser.parse_args(args)
     for name, least in (("per_shard", 1), ("max_left_out", 0)):
         if getattr(options, name) < least:

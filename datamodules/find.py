@@ -128,4 +128,4 @@ def _straight(path: Path) -> Path:
 
 
 def _warn(folder: str, what: str) -> None:
-    rank_zero_warn(f"paths: not taken of {folder!r}: {printable(what)}", category=Overlooked)
+    rank_zero_warn(f"--data.paths: not taken of {folder!r}: {printable(what)}", category=Overlooked)

@@ -10,7 +10,7 @@ from datamodules.files import read_text
 from datamodules.names import folded
 
 MAX_BYTES = 1 << 20
-OPTION = "data.synonyms"
+OPTION = "synonyms"
 
 
 def read_synonyms(path: str | Path, categories: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,6 @@ if __name__ == "__main__":  # before anything else is imported
 
     leave_working_directory()
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -19,6 +18,7 @@ from datamodules import program
 from datamodules.faults import MachineError, excuse
 from datamodules.files import digest_of
 from datamodules.manifest import FILE, Manifest, ManifestError, Member, Shard
+from datamodules.options import Options
 from datamodules.printable import describe, printable
 from datamodules.shards import find
 from datamodules.streams import protect
@@ -31,11 +31,9 @@ UNREADABLE = 5
 def main(args: Sequence[str] | None = None) -> int:
     """Print what is wrong; the exit status."""
     protect("seewhy verify")
-    parser = argparse.ArgumentParser(
-        prog="seewhy verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Options(prog="seewhy verify", description=__doc__)
     parser.add_argument("folder", type=Path, help="the folder of manifest.json and its shards")
-    parser.add_argument("--follow_links", action="store_true", help="take shards that are links out of the folder, too")
+    parser.add_argument("--follow_links", action="store_true", help="also take shards that are links out of the folder")
     options = parser.parse_args(args)
     folder = options.folder
     count = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import argv, signatures
+from pipeline import argv, nearby, signatures, typed
 from pipeline.argv import Option
 from pipeline.errors import UsageError
 from pipeline.refused import near
@@ -58,9 +58,26 @@ def choose(value: str, kind: str) -> Choice:
         path_of_class = signatures.class_named(value, PACKAGES[kind])
     if path_of_class:
         return from_mapping({"class_path": path_of_class}, None, option, path_of_class)
+    if Path(value).suffix in (".yaml", ".yml"):
+        raise UsageError(f"{option}: {value}: no such file{nearby.near(Path(value), folder)}")
     known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if meant := instead(Path(value), kind):
+        raise UsageError(f"{option}: {value!r} is no name, yaml file or class of it; {meant}")
     listed = f"{', '.join(known)}, nor the path of a class{near(value, known)}"
     raise UsageError(f"{option}: {value!r} is neither a yaml file nor one of: {listed}")
+
+
+def instead(path: Path, kind: str) -> str:
+    """Return what to type where a path is given in place of the data or the model itself; nothing for other words."""
+    given, manifest = str(path), path / "manifest.json"
+    if kind == "data" and (path.name == "manifest.json" or manifest.is_file()):
+        found = manifest if manifest.is_file() else path
+        return f"for shards: {typed.command('--data', 'shards', '--data.manifest', found)}"
+    if kind == "data" and path.exists():
+        return f"for pictures of your own: {typed.command('--data', 'images', '--data.paths', path)}"
+    if kind == "vlm" and (path.is_dir() or given.count("/") == 1):
+        return f"for a checkpoint: {typed.command('--vlm', 'Auto', '--vlm.checkpoint', path)}"
+    return ""
 
 
 def from_mapping(content: Mapping[str, Any], name: str | None, source: str, value: str | None) -> Choice:
@@ -79,6 +96,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return a mapping, read without constructing anything but plain values. Raises UsageError."""
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file{nearby.near(path)}") from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -107,7 +126,7 @@ def configs_of(given: Sequence[Option]) -> list[Path]:
     """Return the files given with --config, in order. Raises UsageError where one is not named."""
     values = [one.value for one in given if one.name == "config"]
     if not all(values):
-        raise UsageError("--config: expected one argument, a yaml file")
+        raise UsageError("--config: a value is missing; expected a yaml file")
     return [Path(value) for value in values if value]
 
 

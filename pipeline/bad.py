@@ -34,7 +34,8 @@ def too_many(rows: Rows, limit: int | str) -> str:
         return ""
     counts = {"quarantined": lost, "without an explainer that failed": partly}
     told = [f"{count} sample{'s' if count != 1 else ''} {what}" for what, count in counts.items() if count]
-    return f"{' and '.join(told)}; --max_bad is {limit}"
+    mend = f"--max_bad {lost + partly} accepts them, --retry_quarantined true does them again"
+    return f"{' and '.join(told)}; --max_bad is {limit}: {mend}"
 
 
 def allowed(limit: int | str, samples: int) -> Fraction:

@@ -5,11 +5,12 @@ A mistake ends with one line that names the key, and exit status 2, before a mod
 """
 
 import importlib
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, DefaultHelpFormatter, Namespace
 from lightning import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -54,6 +55,10 @@ def construct(cls: type[Explainer], values: Mapping[str, Any]) -> Explainer:
     return cls(**made)
 
 
+class Form(DefaultHelpFormatter, RawDescriptionHelpFormatter):
+    """Help that keeps the lines of description and epilog."""
+
+
 class Parser(LightningArgumentParser):
     """jsonargparse with Lightning's groups, and errors of one line."""
 
@@ -66,11 +71,18 @@ class Parser(LightningArgumentParser):
 def build(explainers: Mapping[str, Choice]) -> tuple[Parser, dict[str, type[Explainer]]]:
     """Return the parser for a run of `explainers`, and their classes."""
     parser = Parser(
-        prog=program.name(), description=__doc__, default_config_files=[str(arguments.DEFAULT)], allow_abbrev=False
+        prog=program.name(),
+        usage="seewhy [--option VALUE]... | seewhy COMMAND ...",
+        description=options.ABOUT,
+        epilog=options.commands(),
+        default_config_files=[str(arguments.DEFAULT)],
+        formatter_class=Form,
+        allow_abbrev=False,
     )
     parser.add_argument("--config", action="config", help="a yaml file with any of these options; later ones win")
-    parser.add_subclass_arguments(VLM, "vlm", required=True, help="the model: a yaml file of configs/vlm, or a class")
-    parser.add_subclass_arguments(SampleDataModule, "data", required=True, help="the data: a yaml of configs/data, ...")
+    file = "a name or yaml file of configs/{0}, or a class; --{0}.help CLASS lists its options"
+    parser.add_subclass_arguments(VLM, "vlm", required=True, help=f"the model: {file.format('vlm')}")
+    parser.add_subclass_arguments(SampleDataModule, "data", required=True, help=f"the data: {file.format('data')}")
     options.add(parser)
     for name in arguments.SHARED:
         parser.link_arguments(name, f"data.init_args.{name}")
@@ -139,12 +151,20 @@ class Job:
         except ValueError as error:  # of all types that were tried; its cause is what the constructor said
             if isinstance(error.__cause__, MachineError):
                 raise error.__cause__ from error
-            raise UsageError(error.__cause__ or error) from error
+            raise UsageError(self.optioned(str(error.__cause__ or error))) from error
         try:
             trainer = launch.trainer(vars(made.trainer))
         except RuntimeError as error:  # what Lightning says of a launcher that it cannot work with
             raise UsageError(f"--trainer: {error}") from error
         return trainer, made.vlm, made.data, explainers
+
+    def optioned(self, said: str) -> str:
+        """Return what model or data say of one of their parameters as said of the option to be typed."""
+        name = said.partition(":")[0]
+        if name in arguments.SHARED:
+            return f"--{said}"
+        groups = [group for group in ("data", "vlm") if name in (self.config[group].get("init_args") or {})]
+        return f"--{groups[0]}.{said}" if groups else said
 
     def explainers(self) -> dict[str, Explainer]:
         """The explainers by name. Raises UsageError where a value is refused."""

@@ -4,47 +4,47 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.options import Options
 from pipeline import signatures
 
-FORM = argparse.RawDescriptionHelpFormatter
 
-
-def publish() -> argparse.ArgumentParser:
+def publish() -> Options:
     """Return the parser of `seewhy publish`."""
-    parser = argparse.ArgumentParser(prog="seewhy publish", description="Publish a run to W&B.")
-    parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--project", default="seewhy")
-    parser.add_argument("--entity")
-    parser.add_argument("--group", help="model and dataset, by which runs are compared")
+    parser = Options(
+        prog="seewhy publish", description="Send a finished run to Weights & Biases, a W&B run for each explainer."
+    )
+    parser.add_argument("run_dir", type=Path, help="folder of a finished run")
+    parser.add_argument("--project", default="seewhy", help="project at W&B")
+    parser.add_argument("--entity", help="user or team at W&B; default: that of the login")
+    parser.add_argument("--group", help="name under which W&B compares explainers; default: the run's model and data")
     parser.add_argument("--online", action="store_true", help="send it now; otherwise `wandb sync` can later")
     return parser
 
 
-def convert_internvl() -> argparse.ArgumentParser:
+def convert_internvl() -> Options:
     """Return the parser of `seewhy convert_internvl`."""
     summary, _, details = signatures.docstring("pipeline.models.convert_internvl").partition("\n")
-    parser = argparse.ArgumentParser(
-        "seewhy convert_internvl", description=summary, epilog=details, formatter_class=FORM
-    )
+    parser = Options("seewhy convert_internvl", description=summary, epilog=details)
     parser.add_argument("source", type=Path, help="folder with the published checkpoint")
-    parser.add_argument("target", type=Path, help="folder to write, new")
+    parser.add_argument("target", type=Path, help="new folder that is written")
     return parser
 
 
-def sweep() -> argparse.ArgumentParser:
+def sweep() -> Options:
     """Return the parser of `seewhy sweep`, for the words before `--`."""
-    made = argparse.ArgumentParser(
+    made = Options(
         prog="seewhy sweep",
         description=signatures.docstring("pipeline.sweep.command"),
-        formatter_class=FORM,
         usage="seewhy sweep SWEEP [--trials N] [--out DIR] [--seed N] [-- options of run_eval.py]",
     )
     made.add_argument("sweep", type=Path, help="a yaml file in W&B's format; see configs/sweep")
-    made.add_argument("--trials", type=positive, help="at most so many; default: run_cap, else the whole grid")
     made.add_argument(
-        "--out", type=Path, help="its folder; default: runs/sweep-NAME-DIGEST, the same for the same sweep"
+        "--trials", type=positive, help="run at most so many trials; default: run_cap of the yaml, else the whole grid"
     )
-    made.add_argument("--seed", type=int, default=0, help="of random and bayes; default 0")
+    made.add_argument(
+        "--out", type=Path, help="folder of the sweep; default: runs/sweep-NAME-DIGEST, the same for the same sweep"
+    )
+    made.add_argument("--seed", type=int, default=0, help="from which random and bayes choose their values; default: 0")
     return made
 
 

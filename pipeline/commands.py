@@ -24,13 +24,15 @@ MODULES = {
     "verify": "datamodules.verify",
     "convert_internvl": "pipeline.models.convert_internvl",
 }
-"""The module whose `main` carries out a command."""
+"""The module whose `main` carries out a command; `pipeline.options.COMMANDS` says what each does."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Carry out the command that `args` (default: the command line) name. Return the exit status."""
     words = list(sys.argv[1:] if args is None else args)
     started = "run_eval.py" if Path(sys.argv[0]).name == "run_eval.py" else "seewhy"
+    if words and words[0] not in MODULES and words[0][:1].isalpha():
+        return no_command(words[0], started)
     if not words or words[0] not in MODULES:
         return evaluate(words, started)
     with program.named(f"seewhy {words[0]}"):
@@ -41,6 +43,19 @@ def main(args: Sequence[str] | None = None) -> int:
 
         command_checks.check(words[0], words[1:])
         return int(importlib.import_module(MODULES[words[0]]).main(words[1:]) or 0)
+
+
+def no_command(word: str, started: str) -> int:
+    """Say that there is no such command. Return the exit status."""
+    from difflib import get_close_matches
+
+    from pipeline.status import WRONG
+
+    meant = "".join(f"did you mean {name}? " for name in get_close_matches(word, MODULES, n=1))
+    listed = f"{meant}Commands are {', '.join(MODULES)}; without one, a run is started, whose options begin with --"
+    with program.named(started):
+        program.tell(f"error: {word}: no such command; {listed}")
+    return WRONG
 
 
 def evaluate(words: Sequence[str], started: str) -> int:

@@ -4,16 +4,18 @@ Options are known from `pipeline.options` and from the source of the classes tha
 known so is left to the full parser of `pipeline.cli`, which judges every command.
 """
 
+import re
 from argparse import SUPPRESS
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from datamodules import program
-from pipeline import arguments, argv, options, signatures
+from pipeline import arguments, argv, guards, options, signatures, trainer_values
 from pipeline.arguments import Choice
 from pipeline.argv import Option
 from pipeline.errors import UsageError, fail
@@ -84,7 +86,19 @@ class Known:
         start, flag = (f"{source}: ", "") if source else ("", "--")
         if kind == "explainer" and f"{kind}.{stem}" not in self.groups and file.is_file():
             raise UsageError(f"{start}{typed or flag + name}: {stem} is not among the {flag}explainers")
+        if kind in ("vlm", "data") and (other := self.elsewhere(kind, rest)):
+            raise UsageError(f"{start}{typed or flag + name}: no such option here; {other}")
         raise UsageError(start + unknown(name, list(self.hints), flag, self.groups, typed))
+
+    def elsewhere(self, kind: str, own: str) -> str:
+        """Return which other model or data has an option like that; nothing where the one at hand has one too."""
+        if near(own, [name.partition(".")[2] for name in self.hints if name.startswith(f"{kind}.")]):
+            return ""
+        for path in sorted((arguments.ROOT / "configs" / kind).glob("*.yaml")):
+            names = signatures.parameters(arguments.read_yaml(path).get("class_path", "")) or {}
+            if meant := get_close_matches(own, [name for name in names if f"{kind}.{name}" not in self.hints], n=1):
+                return f"--{kind} {path.stem} has --{kind}.{meant[0]}"
+        return ""
 
     def judges(self, name: str, value: Any) -> bool:
         """Return whether a value can be judged here; a yaml file in its place is read by the full parser."""
@@ -116,12 +130,18 @@ def read(args: Sequence[str]) -> Command:
     return Command(given, choices)
 
 
-def refuse(args: Sequence[str]) -> None:
-    """End the program, with one line and status 2, where a command cannot be right."""
+def refuse(args: Sequence[str]) -> Command:
+    """Return the command. End the program, with one line and status 2, where it cannot be right."""
     try:
-        read(args)
+        return read(args)
     except UsageError as error:
         fail(error)
+
+
+def started(command: Command) -> str:
+    """Return what a command starts, in words."""
+    vlm, data = command.choices["vlm"].name, command.choices["data"].name
+    return f"model {vlm}, data {data}, explainers {', '.join(command.explainers)}; --help lists options and commands"
 
 
 def check(given: Sequence[Option], choices: Mapping[str, Choice]) -> None:
@@ -140,11 +160,28 @@ def check(given: Sequence[Option], choices: Mapping[str, Choice]) -> None:
                 known.refuse(name, str(path))
     settings = list(settings_of(known, choices))
     words = [f"--{one.name}={one.value}" for one in given if known.judges(one.name, one.value)]
-    known.parser.parse_args([*settings, *words])
+    check_values(known, given, choices, known.parser.parse_args([*settings, *words]))
     set_names = {one.name for one in given} | {f"{g}.{key}" for g, one in choices.items() for key in one.init_args}
     for name in known.needed:
         if choices[name.rpartition(".")[0]].value is not None and name not in set_names:
             raise UsageError(f"--{name}: it must be given")
+
+
+def check_values(known: Known, given: Sequence[Option], choices: Mapping[str, Choice], parsed: Namespace) -> None:
+    """Refuse values that a class, or a run of the trainer, does not take.
+
+    parsed: the values that could be judged by their types.
+    """
+    for group, choice in choices.items():
+        values = parsed.get(group)
+        if choice.class_path and values is not None and (said := guards.refused(choice.class_path, vars(values))):
+            raise UsageError(f"--{group}.{said}")
+    for name in (*trainer_values.PLAIN, *trainer_values.NAMED):
+        value = parsed.get(f"trainer.{name}", argv.last(given, f"trainer.{name}"))
+        plain = not isinstance(value, str) or re.fullmatch(r"(?!null$)[\w-]+", value)
+        typed = any(one.name == f"trainer.{name}" for one in given)
+        if typed and plain and (said := trainer_values.refused(name, value)):
+            raise UsageError(said)
 
 
 def check_class(kind: str, choice: Choice) -> None:
@@ -167,7 +204,9 @@ def check_names(known: Known, given: Sequence[Option]) -> None:
         if one.name == "print_config":
             for word in (one.value or "").split(","):
                 if word and word not in PRINTED:
-                    raise UsageError(f"--print_config: one of {', '.join(PRINTED)}; not {word!r}{near(word, PRINTED)}")
+                    raise UsageError(
+                        f"--print_config: expected one of {', '.join(PRINTED)}; got {word!r}{near(word, PRINTED)}"
+                    )
         elif one.value is None:
             raise UsageError(value_missing(one.name, known.hints.get(one.name)))
 

@@ -155,7 +155,7 @@ class Evaluation:
             here: dict[str, Any] = {"python": platform.python_version(), "host": platform.node(), "command": sys.argv}
             here["samples"] = len(self.data.expected)
             self.ownership = take(self.run_dir, tell)
-            fingerprints.open_run(self.run_dir, self.mark, fresh=self.config.fresh, environment=here)
+            fingerprints.open_run(self.run_dir, self.mark, fresh=self.config.fresh, environment=here, say=tell)
             fingerprints.write_atomic(self.run_dir / "config.yaml", self.job.dump(), self.verify)
         except ValueError as error:
             fail(error)

@@ -83,7 +83,7 @@ FEW = 16
 def value_missing(name: str, hint: Any) -> str:
     """Return what is said of an option without its value."""
     words = expected(hint)
-    return f"--{name}: expected one argument" + (f", {words}" if words else "")
+    return f"--{name}: a value is missing" + (f"; expected {words}" if words else "")
 
 
 def told(message: str, actions: Sequence[Action], flag: str = "--") -> str:
@@ -126,10 +126,13 @@ def value_refused(name: str, why: str, hint: Any, flag: str) -> str:
         return f"{flag}{name}: {path} is abstract; name a class that derives from it"
     if re.match("Unable to load config", why):
         return f"{flag}{name}: a yaml file is expected; its options are given one by one, as {flag}{name}.NAME"
-    patterns = (r".*Given value: ?(.*)$", r".*Got value: ?(.*)$", r"Not of type \w+: (.*) does not ")
+    patterns = (
+        *(r".*Given value: ?(.*)$", r".*Got value: ?(.*)$", r"Not of type \w+: (.*) does not "),
+        r"Not of type \w+: (?:invalid literal for int.*|could not convert string to float): '(.*)'$",
+    )
     value = next(filter(None, (re.match(pattern, why) for pattern in patterns)), None)
-    words, given = expected(hint), f"; not {value[1]!r}" if value else ""
-    return f"{flag}{name}: {words}{given}" if words else f"{flag}{name}: {why}"
+    words, given = expected(hint), f"; got {value[1]!r}" if value else ""
+    return f"{flag}{name}: expected {words}{given}" if words else f"{flag}{name}: {why}"
 
 
 def no_subclass(path: str, base: str) -> str:

@@ -31,6 +31,7 @@ UNCOUNTED: dict[str, list[str]] = {
     "reads a command, whose options count themselves": [
         *("pipeline.arguments", "pipeline.argv", "pipeline.cli", "pipeline.command_checks", "pipeline.command_parsers"),
         *("pipeline.commands", "pipeline.early", "pipeline.options", "pipeline.refused", "pipeline.signatures"),
+        *("pipeline.guards", "pipeline.nearby", "pipeline.trainer_values", "datamodules.options"),
     ],
     "starts, stops or resumes runs": [
         *("pipeline.evaluation", "pipeline.launch", "pipeline.stop", "pipeline.sweep", "pipeline.trainer_options"),

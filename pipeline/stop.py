@@ -107,4 +107,5 @@ class Stop:
         self.forward(signal.SIGTERM)
         if not self._busy:
             raise Stopped
-        self.tell(f"{self.received.name}: stops after the batch in hand; Ctrl-C ends it at once")
+        again = "a second Ctrl-C" if self.received == signal.SIGINT else "Ctrl-C"
+        self.tell(f"{self.received.name}: stops after the batch in hand; {again} ends it at once")

@@ -14,6 +14,7 @@ from lightning.fabric.plugins.environments import ClusterEnvironment
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 
 from pipeline.arguments import UsageError
+from pipeline.trainer_values import NAMED, PLAIN, PRECISIONS, PROFILERS, STRATEGIES, Remedy, one_of, told
 
 FREE = {
     *("devices", "num_nodes", "use_distributed_sampler"),  # the data cuts its own batches, for any number of processes
@@ -27,15 +28,10 @@ FREE = {
 """Options that change no number of a run."""
 RECORDED = ("precision", "deterministic", "benchmark", "detect_anomaly", "callbacks")
 """Options that are part of the fingerprint."""
-PRECISIONS = {None: "32-true", 32: "32-true", 16: "16-mixed", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
-PRECISIONS |= {name: name for name in ("32-true", "16-mixed", "bf16-mixed")}
-"""The precisions that a run can have, and their full names."""
 SHOWING = {"TQDMProgressBar", "RichProgressBar", "DeviceStatsMonitor", "ModelSummary", "RichModelSummary"}
 """Lightning's callbacks that only show something. Others are recorded with their parameters."""
 COMPUTING = ("accelerator", "precision_plugin", "ddp_comm_hook", "ddp_comm_state", "ddp_comm_wrapper")
 """Parameters of a strategy that may change numbers."""
-ALL = "a run takes all samples; --limit takes the first ones"
-WHOLE = "explainers need the whole model in one process for each device; auto and ddp give that"
 Option = Callable[[Any], bool]
 
 
@@ -54,35 +50,25 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] if value else []
 
 
-def _is(*values: Any) -> Option:
-    return lambda value: value in values
-
-
 def _strategy(value: Any) -> bool:
     """Return whether a strategy is one of Lightning's own two, as it is.
 
     A class derived from one, or a plugin that computes in another way, could change numbers."""
     if not isinstance(value, Mapping):
-        return value in ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+        return value in STRATEGIES
     given = value.get("init_args") or {}
     return _class(value) in (DDPStrategy, SingleDeviceStrategy) and not any(given.get(name) for name in COMPUTING)
 
 
 def _profiler(value: Any) -> bool:
     made = _class(value)
-    return value in (None, "simple", "advanced", "pytorch") or bool(made and made.__module__.startswith("lightning."))
+    return value in PROFILERS or bool(made and made.__module__.startswith("lightning."))
 
 
-CHECKED: dict[str, tuple[Option, str]] = {
-    "precision": (PRECISIONS.__contains__, "the model's own is --vlm.dtype; around it 32-true, bf16-mixed or 16-mixed"),
-    "strategy": (_strategy, WHOLE),
-    "accelerator": (_is("auto", "cpu", "gpu", "cuda", "mps"), "one of auto, cpu, gpu, cuda, mps"),
-    "fast_dev_run": (_is(False, 0), ALL),
-    "limit_predict_batches": (lambda value: value is None or (value == 1.0 and isinstance(value, float)), ALL),
-    "overfit_batches": (_is(0.0), ALL),
-    "inference_mode": (_is(False), "explainers need gradients, so it is false"),
-    "barebones": (_is(False), "it measures the speed of training; leave it out"),
-    "profiler": (_profiler, "one of simple, advanced, pytorch, or one of Lightning's"),
+CHECKED: dict[str, tuple[Option, Remedy]] = {
+    **PLAIN,
+    "strategy": (_strategy, NAMED["strategy"][1]),
+    "profiler": (_profiler, NAMED["profiler"][1]),
     "plugins": (
         lambda value: all(map(_of(ClusterEnvironment), _listed(value))),
         "only the environment of a cluster; for a precision there are --vlm.dtype and --trainer.precision",
@@ -102,11 +88,13 @@ def check(options: Mapping[str, Any]) -> None:
     """
     defaults = {name: one.default for name, one in inspect.signature(Trainer).parameters.items()}
     for name, value in options.items():
+        accepts: Option | None
+        remedy: Remedy
         accepts, remedy = CHECKED.get(name, (None, "a run does not know this option; leave it out"))
         if accepts is None and name not in FREE and name not in RECORDED:
-            accepts = _is(defaults.get(name))
+            accepts = one_of(defaults.get(name))
         if accepts is not None and not accepts(value):
-            raise UsageError(f"--trainer.{name}: {_told(value)} is no option for a run: {remedy}")
+            raise UsageError(told(name, _told(value), remedy(value) if callable(remedy) else remedy))
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pipeline import cli, early, signatures
+from pipeline import cli, early, guards, signatures
 from pipeline.arguments import ROOT
 from pipeline.errors import UsageError
 from tests.command import ENV
@@ -157,3 +157,106 @@ if True:
         "other": (None, False),
         "n": (int | None, False),
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("--explainers msea_arc --explainer.msea_arc.k=-3", "--explainer.msea_arc.k: at least 1, got -3"),
+        ("--explainers msea_arc --explainer.msea_arc.p 1.5", "--explainer.msea_arc.p: in (0, 1], got 1.5"),
+        (
+            "--explainer.msea_arc.scales=[0.5,-1]",
+            "--explainer.msea_arc.scales: at least one, each positive and finite, got",
+        ),
+        ("--vlm.max_new_tokens 0", "--vlm.max_new_tokens: expected 1 to 32,768, got 0"),
+        ("--data.num_workers -1", "--data.num_workers: at least 0, got -1"),
+        ("--data images --data.paths x --data.max_pixels 0", "--data.max_pixels: at least 1, got 0"),
+        (
+            "--trainer.precision bf16-true",
+            "--trainer.precision: bf16-true is no option for a run: use --vlm.dtype bfloat16, or --trainer.precision",
+        ),
+        (
+            "--trainer.precision=16-true",
+            "--trainer.precision: 16-true is no option for a run: use --vlm.dtype float16, or",
+        ),
+        ("--trainer.strategy fsdp", "--trainer.strategy: fsdp is no option for a run: explainers need the whole model"),
+        ("--trainer.fast_dev_run true", "--trainer.fast_dev_run: True is no option for a run: a run takes all samples"),
+        ("--trainer.limit_predict_batches 0.5", "--trainer.limit_predict_batches: 0.5 is no option for a run"),
+    ],
+)
+def test_a_value_that_a_constructor_or_a_run_refuses_is_told_at_once(command: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        early.read(command.split())
+    assert str(refused.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--explainers msea_arc --explainer.msea_arc.k 3 --explainer.msea_arc.p 1 --explainer.msea_arc.scales=[0.5,1.0]",
+        "--trainer.precision bf16-mixed --trainer.strategy ddp --trainer.accelerator cpu --trainer.profiler null",
+        "--trainer.strategy lightning.pytorch.strategies.DDPStrategy --trainer.limit_predict_batches 1.0",
+        "--vlm.max_new_tokens 1 --data.num_workers 0 --trainer.fast_dev_run false",
+    ],
+)
+def test_values_that_a_run_takes_are_not_refused(command: str) -> None:
+    assert early.read(command.split()).explainers
+
+
+def test_only_lines_that_surely_hold_are_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is computed from a parameter, or handed on changed, is left to the constructor."""
+    (tmp_path / "guarded.py").write_text(
+        """
+import os
+LEAST = int(os.environ.get('LEAST', 3))
+MOST = 1 << 3
+class Base:
+    def __init__(self, *, n: int, m: int = 1):
+        if n < 1:
+            raise ValueError(f"n: at least 1, got {n!r}")
+        if n > MOST + 1:
+            raise ValueError(f"n: at most {MOST:,}, got {n}")
+        n = n - 10
+        if n < 5:
+            raise ValueError("n: too small")
+class Same(Base):
+    def __init__(self, *, n: int, k: int = 0, j: int = 0):
+        if k < LEAST:
+            raise ValueError("k: unknown")
+        if os.getenv("J") and j > 3:
+            raise ValueError("j: unknown")
+        super().__init__(n=n)
+class Other(Base):
+    def __init__(self, *, n: int):
+        super().__init__(n=n + 5)
+class Turned(Base):
+    def __init__(self, *, n: int):
+        if n is not None:
+            n = abs(n)
+        super().__init__(n=n)
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert guards.refused("guarded.Base", {"n": 0}) == "n: at least 1, got 0"
+    assert guards.refused("guarded.Base", {"n": 10}) == "n: at most 8, got 10"
+    assert guards.refused("guarded.Same", {"n": -2, "k": 1, "j": 9}) == "n: at least 1, got -2"
+    for name, value in (("Base", 2), ("Same", 2), ("Other", -3), ("Turned", -3), ("Absent", 1)):
+        assert guards.refused(f"guarded.{name}", {"n": value, "k": 1}) == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--data.synonyms", "nosuch.yaml"], "--data.synonyms: nosuch.yaml: there is no such file"),
+        (["--data", "images", "--data.paths", "nosuch"], "--data.paths: there is no picture in 'nosuch'"),
+        (
+            ["--data", "shards", "--data.manifest", "nosuch.json"],
+            "--data.manifest: nosuch.json: there is no such manifest",
+        ),
+        (["--vlm", "qwen2_vl_2b", "--vlm.checkpoint", "nosuch"], "--vlm.checkpoint: 'nosuch' is neither a folder nor"),
+    ],
+)
+def test_what_model_or_data_say_of_a_parameter_names_the_option_to_type(args: list[str], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        cli.checked(args).build()
+    assert str(refused.value).startswith(told)

@@ -83,7 +83,7 @@ def test_a_precision_of_the_trainer_that_casts_the_model_is_refused(
     precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refused(capsys, f"--trainer.precision={precision}", "--run_dir", str(tmp_path / "run"))
-    assert f"--trainer.precision: {precision} is no option for a run: the model's own is --vlm.dtype" in line
+    assert f"--trainer.precision: {precision} is no option for a run: use --vlm.dtype" in line
     assert not (tmp_path / "run").exists()
 
 

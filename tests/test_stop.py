@@ -71,7 +71,7 @@ with Stop(tell=lambda line: print(line, flush=True)) as stop, stop.batch():
 def test_the_second_ctrl_c_does_not_wait_for_the_batch_in_hand() -> None:
     process = subprocess.Popen([sys.executable, "-c", WAITS], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    for said in ("in hand", "SIGINT: stops after the batch in hand; Ctrl-C ends it at once"):
+    for said in ("in hand", "SIGINT: stops after the batch in hand; a second Ctrl-C ends it at once"):
         assert process.stdout.readline().strip() == said
         process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == -signal.SIGINT

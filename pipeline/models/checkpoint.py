@@ -49,7 +49,7 @@ class Checkpoint(Source):
             raise ValueError(f"head: one of {', '.join(get_args(HeadIn))}, got {head}")
         logs.make_printable()
         if dtype not in DTYPES:
-            raise ValueError(f"dtype {dtype!r} is none of {', '.join(DTYPES)}")
+            raise ValueError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}")
         if not 1 <= max_new_tokens <= MOST_TOKENS:
             raise ValueError(f"max_new_tokens: expected 1 to {MOST_TOKENS:,}, got {max_new_tokens}")
         super().__init__(checkpoint, locate(checkpoint), revision)
@@ -190,5 +190,5 @@ def locate(checkpoint: str) -> str:
             f"checkpoint: no folder {checkpoint} (the head of its file in configs/vlm may say how to make it)"
         )
     if checkpoint.count("/") != 1:
-        raise ValueError(f"checkpoint {checkpoint!r} is neither a folder nor a hub id (owner/name)")
+        raise ValueError(f"checkpoint: {checkpoint!r} is neither a folder nor a hub id (owner/name)")
     return checkpoint

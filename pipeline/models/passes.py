@@ -175,7 +175,9 @@ class Passes:
             base = query.layout
             if max(abs(rows - scale * base.rows), abs(cols - scale * base.cols)) > 1 + scale / 2:
                 warnings.warn(
-                    f"scale {scale}: the processor's pixel limits keep some grids from that ratio",
+                    f"scale {scale}: some images were shown at another size than {scale} times their own, because the "
+                    "model's processor takes no fewer and no more pixels than its limits (min_pixels, max_pixels); "
+                    "maps of this scale are of the size that was shown",
                     Notice,
                     stacklevel=4,
                 )

@@ -16,7 +16,6 @@ if __name__ == "__main__":  # before anything else is imported
 
     sys.exit(command(["dashboard", *sys.argv[1:]]))
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules import program
+from datamodules.options import Options
 from pipeline.outputs.fingerprint import write_json
 from pipeline.outputs.service import reason
 
@@ -80,10 +80,12 @@ def describe(made: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="seewhy dashboard", description="W&B's view of a project.")
+    """Make the workspace and the report. Return the exit status."""
+    about = "Make a workspace and a report at W&B that compare the runs of a project."
+    parser = Options(prog="seewhy dashboard", description=about)
     parser.add_argument("--project", required=True, help="the W&B project that runs are sent to")
     parser.add_argument("--entity", help="user or team; default: that of the login")
-    parser.add_argument("--out", type=Path, help="the specification; default: runs/dashboard-PROJECT.json")
+    parser.add_argument("--out", type=Path, help="file for it without a login; default: runs/dashboard-PROJECT.json")
     given = parser.parse_args(arguments)
     if not re.fullmatch(r"[^/\\#?%:]{1,128}", given.project):
         return said(f"--project: {given.project!r} is no name that W&B takes", 2)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from datamodules.printable import escaped
+from pipeline import nearby
 from pipeline.outputs import inside
 from pipeline.outputs.inside import Damaged
 from pipeline.outputs.schema.files import EnvFields
@@ -109,7 +110,7 @@ def record(folder: Path) -> dict[str, Any]:
     """Fingerprint, its sha256 and every start of the run in `folder`."""
     found = _record(folder)
     if found is None:
-        raise ValueError(f"{folder} is not the folder of a run: it has no env.json")
+        raise ValueError(f"{folder} is not the folder of a run: {nearby.runs(folder)}")
     return found
 
 
@@ -139,17 +140,25 @@ def write_json(path: Path, value: Mapping[str, Any], verify: Callable[[], object
 
 
 def open_run(
-    folder: Path, fingerprint: Mapping[str, Any], *, fresh: bool = False, environment: Mapping[str, Any] | None = None
+    folder: Path,
+    fingerprint: Mapping[str, Any],
+    *,
+    fresh: bool = False,
+    environment: Mapping[str, Any] | None = None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> None:
     """Make `folder` the folder of this run, or go on in it. Call it in one process, before any row is written.
 
     environment: where it runs (hosts, devices, versions), for the reader only; kept in `env.json`, one per start.
+    say: is told how many rows `fresh` deletes, before it does.
     Raises ValueError when the folder holds another run, naming what differs, or results of unknown origin.
     """
     known = _record(folder)
     if known is None and inside.names(folder, "rows.*.jsonl"):
         raise ValueError(f"{folder} holds rows but no env.json that says how they came about; choose another folder")
     if known is not None and fresh:
+        if rows := written(folder):
+            say(f"--fresh true: deletes {rows:,} row{'s' if rows != 1 else ''} of the earlier run in {folder}")
         clear(folder)
         known = None
     wanted = json.loads(canonical(fingerprint))
@@ -162,6 +171,16 @@ def open_run(
         part.unlink()
     starts = [*(known["starts"] if known else ()), dict(environment or {})]
     write_json(folder / "env.json", {"fingerprint": wanted, "sha256": digest(wanted), "starts": starts})
+
+
+def written(folder: Path) -> int:
+    """Return how many rows, whole or not, the files of a run hold."""
+    rows = 0
+    for name in inside.names(folder, "rows.*.jsonl"):
+        with inside.opened(folder, name) as lines:
+            while part := lines.read(1 << 20):
+                rows += part.count(b"\n")
+    return rows
 
 
 def clear(folder: Path) -> None:

@@ -29,7 +29,7 @@ from typing import Any, Literal
 from datamodules import program
 from datamodules.pictures import decode_image
 from datamodules.printable import printable
-from pipeline import command_parsers, typed
+from pipeline import command_parsers, nearby, typed
 from pipeline.outputs import documents, inside, kept, service
 from pipeline.outputs.draw import shown, strip
 from pipeline.outputs.fingerprint import write_json
@@ -82,7 +82,8 @@ def _publish(
     try:
         summary = documents.summary(run_dir)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise Damaged(f"{run_dir}: no finished run lies there (it has no summary.json)") from error
+        why = nearby.runs(run_dir) if not inside.has(run_dir, "env.json") else "it has no summary.json"
+        raise Damaged(f"{run_dir}: no finished run lies there: {why}") from error
     left.extend(summary["explainers"])
     _room(run_dir)
     with service.environment(run_dir):

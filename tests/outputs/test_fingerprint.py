@@ -149,3 +149,16 @@ def test_a_fingerprint_that_was_changed_afterwards_is_refused(tmp_path: Path):
     path.write_text(path.read_text().replace('"threads": 1', '"threads": 2'))
     with pytest.raises(ValueError, match=r"env\.json: sha256 is not that of the fingerprint"):
         read(tmp_path)
+
+
+def test_starting_over_says_how_many_rows_it_deletes(tmp_path: Path):
+    said: list[str] = []
+    open_run(tmp_path, PRINT, fresh=True, say=said.append)
+    assert said == []
+    (tmp_path / "rows.0.jsonl").write_text("{}\n{}\n")
+    (tmp_path / "rows.1.jsonl").write_text("{}\n")
+    open_run(tmp_path, PRINT, say=said.append)
+    assert said == []
+    open_run(tmp_path, CHANGED, fresh=True, say=said.append)
+    assert said == [f"--fresh true: deletes 3 rows of the earlier run in {tmp_path}"]
+    assert not list(tmp_path.glob("rows.*"))

@@ -6,20 +6,24 @@ Open its index.html in a browser; it needs no network and no server. By default 
 as RUN_DIR/page; that of several in `page`, in the folder that holds them. A folder that is such a page is passed over.
 """
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from datamodules import program
+from datamodules.options import Options
 from pipeline.outputs import inside
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 where the command is wrong or a folder is no finished run."""
-    parser = argparse.ArgumentParser(prog="seewhy report", description=(__doc__ or "").split("\n")[0])
+    parser = Options(prog="seewhy report", description=__doc__)
     parser.add_argument("run_dir", type=Path, nargs="+", help="folders of finished runs")
-    parser.add_argument("--out", type=Path, help="where the page goes; an earlier page there is replaced")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the page, in place of an earlier one; default: RUN_DIR/page, of several runs `page` above them",
+    )
     given = parser.parse_args(arguments)
     from pipeline.outputs.report.page import make, ours
 
