@@ -57,7 +57,9 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
     try:
         node = yaml.compose(read_text(path, MAX_BYTES)[0], yaml.SafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{OPTION}: {path}: {' '.join(str(error).split())}") from error
+        raise ValueError(
+            f"{OPTION}: {path}: {' '.join(str(getattr(error, 'strerror', None) or error).split())}"
+        ) from error
     if not isinstance(node, yaml.MappingNode):
         raise ValueError(f"{OPTION}: {path}: expected lines such as `woman: person`")
     pairs = []

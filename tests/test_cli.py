@@ -134,10 +134,6 @@ def test_a_value_is_refused_in_words_that_say_what_is_expected(
     [
         ("--data configs/data/shards.yaml", "--data.manifest: it must be given"),
         ("--data.path x", "--data.path: no such option here; --data images has --data.paths"),
-        (
-            "--data.zzz x",
-            "--data.zzz: no such option; there are batch_size, limit, num_workers, prompt, max_pixels, synonyms",
-        ),
         ("--vlm.dtyp x", "--vlm.dtyp: no such option; did you mean --vlm.dtype?"),
         ("--vlm.init_args.dtyp=x", "--vlm.init_args.dtyp: no such option; did you mean --vlm.dtype?"),
         ("--vlm.dict_kwargs.a 1", "--vlm.dict_kwargs.a: no such option"),

@@ -247,7 +247,7 @@ class Turned(Base):
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["--data.synonyms", "nosuch.yaml"], "--data.synonyms: nosuch.yaml: there is no such file"),
+        (["--data.synonyms", "nosuch.yaml"], "--data.synonyms: nosuch.yaml: No such file or directory"),
         (["--data", "images", "--data.paths", "nosuch"], "--data.paths: there is no picture in 'nosuch'"),
         (
             ["--data", "shards", "--data.manifest", "nosuch.json"],
