@@ -8,6 +8,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pipeline import signatures
@@ -58,14 +59,17 @@ def refused(class_path: str, given: Mapping[str, Any]) -> str:
 
 
 def constants(module: str) -> dict[str, Any]:
-    """Return the plain values that a module gives to names, such as `MOST = 1 << 15`."""
+    """Return the plain values that a module gives to names, each once, such as `MOST = 1 << 15`."""
+    tree = signatures.tree_of(module)
+    if tree is None:
+        return {}
+    stored = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)]
     found: dict[str, Any] = {}
-    for node in getattr(signatures.tree_of(module), "body", ()):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            try:
-                found[node.targets[0].id] = worked_out(node.value, found)
-            except (UnknownError, TypeError, ValueError, ArithmeticError):
-                found.pop(node.targets[0].id, None)
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if isinstance(node, ast.Assign) and isinstance(target, ast.Name) and stored.count(target.id) == 1:
+            with suppress(UnknownError, TypeError, ValueError, ArithmeticError):
+                found[target.id] = worked_out(node.value, found)
     return found
 
 

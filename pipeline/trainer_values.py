@@ -48,8 +48,8 @@ NAMED: dict[str, tuple[tuple[Any, ...], str]] = {
 def refused(name: str, value: Any) -> str:
     """Return why a run refuses a plain value of an option of the trainer; nothing where it takes it, or may."""
     if name in NAMED:
-        names, remedy = NAMED[name]
-        return "" if value in names or not isinstance(value, str) or "." in value else told(name, value, remedy)
+        names, whose = NAMED[name]
+        return "" if value in names or not isinstance(value, str) or "." in value else told(name, value, whose)
     accepts, remedy = PLAIN.get(name, (lambda _: True, ""))
     return "" if accepts(value) else told(name, value, remedy(value) if callable(remedy) else remedy)
 

@@ -196,7 +196,7 @@ def test_a_table_that_cannot_be_printed_costs_only_itself_and_comes_last(
     order: list[str] = []
     shown = table.show
     monkeypatch.setattr(run.board, "publish", lambda verify: order.append("published"))
-    monkeypatch.setattr(table, "show", lambda *args: (order.append("shown"), shown(*args)))
+    monkeypatch.setattr(table, "show", lambda *args: (order.append("shown"), shown(*args), print("–")))
     monkeypatch.setattr("pipeline.evaluation.check", lambda *_: order.append("summary"))
     capsys.readouterr()
     monkeypatch.setattr(sys, "stdout", STREAMS[kind]())

@@ -12,7 +12,7 @@ from pipeline.sweep.command import main
 PROGRAM = '''
 """Stands in for run_eval.py: the figure is p / k. Files in its sweep's folder say what goes wrong, and model.json
 which model a run has that its folder does not hold yet."""
-import json, os, pathlib, sys, time
+import hashlib, json, os, pathlib, sys, time
 
 given = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
 k, p = (float(given[f"explainer.msea_arc.{name}"]) for name in "kp")
@@ -30,7 +30,9 @@ if not (folder / "env.json").exists():
     other = sweep / "model.json"
     model = json.loads(other.read_text()) if other.exists() else {"max_new_tokens": 64}
     made = {"model": model, "explainers": {"msea_arc": {"class": "MSEAARC", "k": k, "p": p}}}
-    (folder / "env.part").write_text(json.dumps({"fingerprint": made, "starts": []}))
+    text = json.dumps(made, sort_keys=True, separators=(",", ":"))
+    record = {"fingerprint": made, "sha256": hashlib.sha256(text.encode()).hexdigest(), "starts": []}
+    (folder / "env.part").write_text(json.dumps(record))
     (folder / "env.part").rename(folder / "env.json")
 if (sweep / f"wait-{folder.name}").exists():
     (sweep / "waiting").write_text(str(os.getpid()))

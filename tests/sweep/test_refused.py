@@ -79,7 +79,7 @@ def test_two_sweeps_do_not_work_in_one_folder(
         ),
         (["--", "--limits", "3"], GRID, "limits"),
         (["--trials", "0"], GRID, "argument --trials: 0 is below 1"),
-        (["--trials", "many"], GRID, "argument --trials: invalid"),
+        (["--trials", "many"], GRID, "--trials: expected a whole number; got"),
         ([], {"kk": {"values": [1, 2]}}, "explainer.msea_arc.kk"),
         ([], {"k": {"values": ["many", 2]}}, "explainer.msea_arc.k"),
         ([], {**GRID, "k": {"values": [1, "ten"]}}, "tiny.yaml: parameters.explainer.msea_arc.k: ten: --explainer."),
