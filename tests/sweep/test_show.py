@@ -9,6 +9,7 @@ from pipeline.sweep import search
 from pipeline.sweep.ranks import Ranks
 from pipeline.sweep.record import Record, Trial
 from pipeline.sweep.show import Rows, table
+from tests.outputs.made import answer
 
 
 def test_rows_are_counted_as_they_are_written_and_none_is_read_twice(tmp_path: Path) -> None:
@@ -33,7 +34,8 @@ def trial(folder: Path, number: int, value: float, failed: str = "", quarantined
     with RowWriter(run / "rows.0.jsonl") as writer:
         for at, key in enumerate("abc"):
             error = "OSError: gone" if key in quarantined else None
-            writer.write(Row(key, at, error=error, failed={"msea_arc": "RuntimeError: no"} if key in failed else {}))
+            failures = {"msea_arc": "RuntimeError: no"} if key in failed else {}
+            writer.write(Row(key, at, error=error) if error else Row(key, at, answer(), failed=failures))
     return Trial(number, {"explainer.msea_arc.k": number}, "complete", value)
 
 

@@ -12,6 +12,7 @@ from pipeline.outputs.report import tables
 from pipeline.outputs.report.compare import Pair, leaders, pairs_within
 from pipeline.outputs.report.read import Entrant, Group, Run, grouped, read_runs
 from pipeline.outputs.report.verdict import listed, verdict
+from tests.outputs.made import answer
 from tests.outputs.report.built import EXPLAINERS, SCENES, Scene, run_folder
 
 VALUES = {"cam": 0.4, "tam": 0.5, "msea_arc": 0.6}
@@ -163,7 +164,7 @@ def failing(run: Run, folder: Path, **failures: str) -> Run:
     with RowWriter(folder / "rows.0.jsonl") as writer:
         for at, key in enumerate(sorted({key for of in failures.values() for key in of} | {"a"})):
             failed = {name: "RuntimeError: no" for name, of in failures.items() if key in of}
-            writer.write(Row(key, at, failed=failed))
+            writer.write(Row(key, at, answer(), failed=failed))
     return replace(run, rows=read_rows(folder))
 
 
