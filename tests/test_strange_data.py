@@ -173,7 +173,7 @@ def test_a_python_tag_in_a_yaml_runs_nothing(
     if option == "sweep":
         assert sweep.main([str(evil), "--out", str(tmp_path / "out")]) == 2
     elif option == "run folder":
-        (tmp_path / "summary.json").write_text('{"explainers": {"cam": {}}}')
+        (tmp_path / "summary.json").write_text('{"explainers": {"cam": {}}, "samples": {}}')
         assert tracker.main([str(tmp_path)]) == 2
     else:
         with pytest.raises(SystemExit, match="2"):
