@@ -97,6 +97,7 @@ def _run(args: tuple[str, ...], cwd: str, env: dict[str, str], out: str, err: st
     os.environ.clear()
     os.environ.update(env)
     sys.argv = [str(ROOT / "run_eval.py"), *args]
+    sys.path[:0] = env.get("PYTHONPATH", "").split(os.pathsep)
     for path, number in ((out, 1), (err, 2)):
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, number)

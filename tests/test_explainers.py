@@ -1,9 +1,6 @@
 """Every file of configs/explainer on every family."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from pipeline.models.base import VLM
 from pipeline.models.passes import Passes
 from pipeline.types import Answer, Query
 from tests import tiny, tiny_auto
+from tests.command import ENV, run
 from tests.explainers import contract
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,10 +146,7 @@ def test_a_new_explainer_runs_like_any_other(toy: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     args = ["--explainers", f"cam,{toy}", "--explainer.walk.step=3", "--limit", "2", "--figures", "2"]
     args += ["--wandb.mode", "disabled", "--run_dir", str(folder)]
-    env = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, ROOT / "run_eval.py", *args], cwd=ROOT, env=env, capture_output=True, text=True
-    )
+    done = run(*args, env=ENV | {"PYTHONPATH": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert "walk" in done.stdout
     summary = json.loads((folder / "summary.json").read_text())
