@@ -34,10 +34,10 @@ check: $(SETUP)  ## the lint without advisories, and the fast tests: in a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy & $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" && wait $$!
+	$(BIN)/mypy & $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" && wait $$!
 
 test: $(SETUP)  ## the whole test suite, a process for each core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(SETUP)  ## formatting, lint, types, import contracts, known advisories
 	$(BIN)/ruff format --check .

@@ -47,5 +47,5 @@ def _names(folder: Path) -> list[str]:
     try:
         entries: Iterable[Path] = folder.iterdir()
         return sorted(path.name for path, _ in zip(entries, range(LOOKED), strict=False))
-    except OSError:
+    except (OSError, ValueError):  # a name with a null byte
         return []

@@ -108,4 +108,8 @@ class Stop:
         if not self._busy:
             raise Stopped
         again = "a second Ctrl-C" if self.received == signal.SIGINT else "Ctrl-C"
-        self.tell(f"{self.received.name}: stops after the batch in hand; {again} ends it at once")
+        line = f"{self.received.name}: stops after the batch in hand; {again} ends it at once"
+        try:
+            self.tell(line)
+        except RuntimeError:  # the signal came while something was written to the same stream
+            os.write(2, f"{line}\n".encode())

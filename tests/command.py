@@ -92,6 +92,7 @@ def run(*args: str, cwd: Path = ROOT, env: Mapping[str, str] = ENV) -> Done:
 
 def _run(args: tuple[str, ...], cwd: str, env: dict[str, str], out: str, err: str) -> None:
     """Be the command: the body of the forked process."""
+    ranks.as_started_anew()
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()

@@ -110,8 +110,14 @@ def kill(ranks: Sequence[BaseProcess], victims: Collection[int]) -> None:
         rank.join()
 
 
+def as_started_anew() -> None:
+    """Start loader workers as a command does: by a fork, not by a server of their own, which would import all again."""
+    multiprocessing.set_start_method("fork", force=True)
+
+
 def run(environment: dict[str, str], args: Sequence[str], said: Path) -> None:
     """One rank, in its own process."""
+    as_started_anew()
     os.environ.update(environment)
     sys.argv = ["run_eval.py", *args]
     with said.open("a") as file:

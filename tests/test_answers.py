@@ -72,7 +72,7 @@ def test_captions_beyond_the_limit_do_not_count(tmp_path: Path) -> None:
 
 def run_folder(folder: Path, data: SampleDataModule, said: dict[str, object] | None) -> Path:
     folder.mkdir()
-    (folder / "env.json").write_text(json.dumps({"fingerprint": {"manifest": data.digest, "model": {}}}))
+    (folder / "env.json").write_text(json.dumps({"fingerprint": {"manifest": data.digest, "model": {}}, "starts": []}))
     with RowWriter(folder / "rows.0.jsonl") as writer:
         writer.write(Row("0000", 0, answer=said, error=None if said else "ValueError: no"))
     return folder

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from datamodules.sample import Sample
 from pipeline import answers
 from pipeline.arguments import UsageError
 from pipeline.outputs.fingerprint import open_run
@@ -55,10 +54,3 @@ def test_no_link_is_followed_out_of_the_folder(run: Path, tmp_path: Path) -> Non
     (run / "env.json").symlink_to(tmp_path / "env.json")
     with pytest.raises(UsageError, match="leads out"):
         given(run)
-
-
-def test_a_token_that_the_model_does_not_have_is_not_asked_for() -> None:
-    vlm: Any = SimpleNamespace(extent=SimpleNamespace(vocabulary=9), read=lambda *said: said)
-    replay = answers.Replay({"k": {"ids": [5, 9], "ended": True}})
-    with pytest.raises(ValueError, match="a token 9; the model's last is 8"):
-        unwrap(answers.Replay.__call__)(replay, Sample("k", 0, None, "?"), vlm)

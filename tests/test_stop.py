@@ -60,10 +60,11 @@ def test_what_is_stopped_leaves_with_its_own_status_all_else_is_as_before(number
 
 
 WAITS = """
+import os
 import time
 from pipeline.stop import Stop
-with Stop(tell=lambda line: print(line, flush=True)) as stop, stop.batch():
-    print("in hand", flush=True)
+with Stop(tell=lambda line: os.write(1, (line + "\\n").encode())) as stop, stop.batch():
+    os.write(1, b"in hand\\n")
     time.sleep(60)
 """
 

@@ -14,12 +14,12 @@ import wandb
 from PIL import Image
 
 import run_eval
-from datamodules import convert, verify
+from datamodules import convert, program, verify
 from datamodules.images import ImagesDataModule
 from datamodules.printable import printable
 from datamodules.sample import Sample
 from metrics.entries import Entries, Object
-from pipeline import arguments, argv, board, cli, evaluation
+from pipeline import arguments, argv, cli, evaluation
 from pipeline.notice import Notice
 from pipeline.outputs import dashboard, draw, kept, service, table, tracker, typeset
 from pipeline.outputs.fingerprint import write_json
@@ -115,7 +115,7 @@ TERMINAL: dict[str, Callable[[Path], object]] = {
     "a value": lambda folder: leave(lambda: cli.parse([f"--limit={ALL}"])),
     "a missing file": lambda folder: leave(lambda: cli.parse(["--vlm", f"{ALL}.yaml"])),
     "a sweep": lambda folder: sweep.main([str(folder / ALL.replace("\0", ""))]),
-    "W&B's words": lambda folder: board._tell(service.reason(RuntimeError(ALL))),
+    "W&B's words": lambda folder: program.tell(service.reason(RuntimeError(ALL))),
     "a dashboard": lambda folder: dashboard.main(["--project", ALL]),
     "a page": lambda folder: page.main([str(folder / ALL.replace("\0", ""))]),
     "publishing": lambda folder: tracker.main([str(folder / ALL.replace("\0", ""))]),

@@ -181,7 +181,8 @@ def _written(folder: Path, owner: Record) -> Iterator[Path]:
     try:
         yield part
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that has become read-only is told by whoever writes to it next
+            part.unlink()
 
 
 def _link(part: Path, name: Path) -> bool:
@@ -206,7 +207,8 @@ def _clock_of(folder: Path) -> int:
     path = folder / PART.format(uuid4().hex)
     path.touch(exist_ok=False)
     now = path.stat().st_mtime_ns
-    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.unlink()
     return now
 
 

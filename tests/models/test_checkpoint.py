@@ -247,7 +247,7 @@ def test_every_config_is_a_command_that_loads_nothing(path, tmp_path, monkeypatc
     if checkpoint.startswith(("./", "assets/")):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("pipeline.models.checkpoint.ROOT", tmp_path)
-        with pytest.raises(cli.UsageError, match=f"^checkpoint.*{checkpoint}[^\n]*$"):
+        with pytest.raises(cli.UsageError, match=rf"^--vlm\.checkpoint: .*{checkpoint}[^\n]*$"):
             job.build()
         (tmp_path / checkpoint).mkdir(parents=True)
     _, vlm, *_ = job.build()

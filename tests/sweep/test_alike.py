@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import arguments, cli
 from pipeline.evaluation import Evaluation
-from pipeline.outputs.fingerprint import write_json
+from pipeline.outputs.fingerprint import digest, write_json
 from pipeline.sweep import alike
 from pipeline.sweep.record import Record, Trial
 from tests.sweep.test_command import started, trials
@@ -130,7 +130,8 @@ def test_trials_that_were_mixed_are_not_shown_beside_each_other(
     assert sweep() == 0
     env = out / "trials" / "4" / "env.json"
     content = json.loads(env.read_text())
-    env.write_text(json.dumps(content | {"fingerprint": content["fingerprint"] | {"model": SHORT}}))
+    other = content["fingerprint"] | {"model": SHORT}
+    env.write_text(json.dumps(content | {"fingerprint": other, "sha256": digest(other)}))
     assert sweep() == 2
     assert "trial 4 cannot be ranked beside trial 0" in capsys.readouterr().err
     shutil.rmtree(out / "trials" / "4")
@@ -138,4 +139,4 @@ def test_trials_that_were_mixed_are_not_shown_beside_each_other(
     assert started(out) == [*range(6), 4]
     env.unlink()
     assert sweep() == 2
-    assert "it has no env.json; delete" in capsys.readouterr().err
+    assert "it has no env.json" in capsys.readouterr().err
