@@ -20,7 +20,18 @@ def pytest_sessionstart() -> None:
 
 
 ROOT = Path(__file__).resolve().parent
-SLOW = ["test_kills", "test_stop", "test_run", "test_owned_runs", "test_experiments", "test_fuzz_runs", "test_fuzz_checkpoints", "test_strange_data", "test_failing_explainers", "test_explainers", "test_explainer_faults", "test_mark", "test_remembered", "test_cache", "test_board", "test_faults", "test_lent", "test_evaluation", "test_answers", "test_damaged_data", "test_module", "test_cli", "test_early", "test_commands", "test_trial", "test_launch", "test_store_faults", "test_synonyms", "test_sources", "test_trainer_options", "test_refusals", "cluster", "docs", "sweep", "assets", "models", "outputs/report", "outputs/test_tracker", "outputs/test_doors", "outputs/test_owner", "outputs/test_dashboard", "outputs/test_draw", "explainers/test_golden_methods", "explainers/test_methods", "explainers/test_golden_model", "explainers/test_public_head", "explainers/test_oracles", "datamodules/test_base", "datamodules/test_growth", "datamodules/test_images", "datamodules/test_card", "datamodules/test_convert", "datamodules/test_layout", "datamodules/test_sources", "datamodules/test_streams", "metrics/test_tam_words", "metrics/test_pieces_of_characters"]
+_LISTED = """
+test_kills test_stop test_run test_owned_runs test_experiments test_fuzz_runs test_fuzz_checkpoints test_strange_data
+test_failing_explainers test_explainers test_explainer_faults test_mark test_remembered test_cache test_board
+test_faults test_lent test_evaluation test_answers test_damaged_data test_module test_cli test_early test_commands
+test_trial test_launch test_store_faults test_synonyms test_sources test_trainer_options test_refusals cluster docs
+sweep assets models outputs/report outputs/test_tracker outputs/test_doors outputs/test_owner outputs/test_dashboard
+outputs/test_draw explainers/test_golden_methods explainers/test_methods explainers/test_golden_model
+explainers/test_public_head explainers/test_oracles datamodules/test_base datamodules/test_growth
+datamodules/test_images datamodules/test_card datamodules/test_convert datamodules/test_layout
+datamodules/test_sources datamodules/test_streams metrics/test_tam_words metrics/test_pieces_of_characters
+"""
+SLOW = _LISTED.split()
 """Files and folders of tests that take more than a moment. They begin first, the longest before all, so that no core is
 left alone with one at the end."""
 

@@ -42,12 +42,9 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def listing(folder: Path) -> dict[str, bytes]:
-    """What every file begins with: one may pretend to hold terabytes."""
-    found = {}
-    for path in (path for path in folder.glob("**/*") if path.is_file()):
-        with path.open("rb") as file:
-            found[str(path.relative_to(folder))] = file.read(1 << 24)
-    return found
+    """What every file begins with, which may pretend to hold terabytes."""
+    files = [path for path in folder.glob("**/*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.open("rb").read(1 << 24) for path in files}
 
 
 @pytest.mark.parametrize("index", ["../../../x", "{outside}/x", -1, 0.5, None, "0"])
