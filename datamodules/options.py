@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from datamodules.printable import printable
 
 LEAST = 0.6
-"""How like a name must be to be the one that was meant."""
+"""Least likeness, from 0 to 1, of a name that is suggested in the place of a mistyped one."""
 
 
 class Form(argparse.RawDescriptionHelpFormatter):

@@ -47,7 +47,7 @@ def reason(error: Exception) -> str:
 
 
 class EndedError(RuntimeError):
-    """What would have ended the process, for no signal: `sys.exit` in an explainer, a panic inside a library."""
+    """Raised in the place of what would end the process: `sys.exit` in an explainer, a panic inside a library."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a constructor refuses of its parameters, read from its source: `if k < 1: raise ValueError(f"k: ...")`.
+"""Tell what a constructor refuses of its parameters from its source: `if k < 1: raise ValueError(f"k: ...")`.
 
 Such lines at the head of an `__init__` are worked out here, for values that are known, without importing the class. A
 line that holds anything but comparisons of parameters and plain values is left to the constructor itself.
@@ -33,7 +33,7 @@ CALLED: dict[str, Callable[..., Any]] = {"math.isfinite": math.isfinite, "all": 
 
 
 class UnknownError(Exception):
-    """What a line means is not known without running it."""
+    """Raised for a line whose meaning is not known without running it."""
 
 
 def refused(class_path: str, given: Mapping[str, Any]) -> str:

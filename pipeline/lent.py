@@ -1,17 +1,18 @@
-"""What an explainer of the user's own is given: copies, so that whatever it changes in place is nobody else's.
+"""Lend copies to an explainer of the user's own, so that whatever it changes in place is nobody else's.
 
 The explainers of a run share what was computed for a batch. Those of the project only read it, which tests show.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any, Literal, TypeVar
+from functools import partial
+from inspect import ismethod
+from typing import Any, TypeVar
 
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.explainers.base import Explainer, Passes
-from pipeline.types import Extent, Query, Trace
+from pipeline.types import Query, Trace
 
 HOME = "pipeline.explainers."
 """The package whose classes are known to change nothing that they are given."""
@@ -40,7 +41,7 @@ def copied(noun: Noun) -> Noun:
 
 
 class Inputs(Mapping[str, Tensor]):
-    """Copies of a query's inputs, each made when it is first read."""
+    """Hold copies of a query's inputs, each made when it is first read."""
 
     def __init__(self, of: Mapping[str, Tensor]) -> None:
         self.of, self.made = of, dict[str, Tensor]()
@@ -58,7 +59,7 @@ class Inputs(Mapping[str, Tensor]):
 
 
 class Lent:
-    """The verbs of `passes`, whose results are copies. Queries are copies too, and stand for those of `passes`."""
+    """Stand for `passes`: each verb asks them about the query that a copy stands for, and gives copies."""
 
     def __init__(self, passes: Passes) -> None:
         self._passes = passes
@@ -74,66 +75,37 @@ class Lent:
         self._lent[id(copy)] = copy, query
         return copy
 
-    def _own(self, query: Query) -> Query:
-        """Return the query of `passes` that a copy stands for."""
-        return self._lent.get(id(query), (query, query))[1]
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._passes, name)
+        """Return a verb of `passes` that takes and gives copies, or what else they have of that name."""
+        found = getattr(self._passes, name)
+        return partial(self._asked, found) if ismethod(found) else found
+
+    def _asked(self, verb: Callable[..., Any], *given: Any, **options: Any) -> Any:
+        """Ask `passes` about their own queries, and return copies."""
+        return _copy(verb(*map(self._own, given), **{name: self._own(one) for name, one in options.items()}))
+
+    def _own(self, given: Any) -> Any:
+        """Return the query of `passes` that a copy stands for; anything else as it is."""
+        return self._lent.get(id(given), (given, given))[1]
 
     @property
     def queries(self) -> list[Query]:
-        """Copies of the queries of the batch."""
+        """Return copies of the queries of the batch."""
         return [self.lent(query) for query in self._passes.queries]  # type: ignore[attr-defined]
 
-    @property
-    def extent(self) -> Extent:
-        """As `Passes.extent`."""
-        return self._passes.extent
-
-    def trace(self, query: Query, scale: float = 1.0) -> Trace:
-        """As `Passes.trace`."""
-        return copied(self._passes.trace(self._own(query), scale))
-
-    def unembed(self, states: Float[Tensor, "n dim"], ids: Int[Tensor, " m"]) -> Float[Tensor, "n m"]:
-        """As `Passes.unembed`, which makes a new tensor."""
-        return self._passes.unembed(states, ids)
-
-    def top(self, query: Query, k: int) -> Int[Tensor, "text {k}"]:
-        """As `Passes.top`."""
-        return self._passes.top(self._own(query), k).clone()
-
-    def least(self, query: Query, valid_ids_only: bool = False) -> int:
-        """As `Passes.least`."""
-        return self._passes.least(self._own(query), valid_ids_only)
-
-    def attention(self, query: Query, layers: Sequence[int]) -> Float[Tensor, "answer tokens"]:
-        """As `Passes.attention`."""
-        return self._passes.attention(self._own(query), layers).clone()
-
-    def rollout(self, query: Query) -> Float[Tensor, "answer tokens"]:
-        """As `Passes.rollout`."""
-        return self._passes.rollout(self._own(query)).clone()
-
-    def grad_rollout(self, query: Query, discard: float = 0.0) -> Float[Tensor, "answer tokens"]:
-        """As `Passes.grad_rollout`."""
-        return self._passes.grad_rollout(self._own(query), discard).clone()
-
-    def relevance(self, query: Query, rule: Literal["cp", "attn"]) -> Float[Tensor, "answer tokens"]:
-        """As `Passes.relevance`."""
-        return self._passes.relevance(self._own(query), rule).clone()
-
-    def gradients(self, query: Query, block: int | None) -> tuple[Trace, Iterator[Float[Tensor, "vision dim"]]]:
-        """As `Passes.gradients`."""
-        trace, found = self._passes.gradients(self._own(query), block)
-        return copied(trace), (gradient.clone() for gradient in found)
-
-    def surgery(self, query: Query, blocks: int, causal: bool = False) -> Float[Tensor, "vision dim"]:
-        """As `Passes.surgery`."""
-        return self._passes.surgery(self._own(query), blocks, causal).clone()
-
     def at(self, query: Query, scale: float) -> "tuple[Lent, Query]":
-        """As `Passes.at`."""
+        """Return copies of what `Passes.at` returns: the passes at another scale, and the query to ask them about."""
         passes, shown = self._passes.at(self._own(query), scale)
         lent = self._scaled.setdefault(id(passes), Lent(passes))
         return lent, lent.lent(shown)
+
+
+def _copy(found: Any) -> Any:
+    """Return what a verb gave, with copies of its tensors."""
+    if isinstance(found, Tensor):
+        return found.clone()
+    if isinstance(found, Trace):
+        return copied(found)
+    if isinstance(found, tuple):
+        return tuple(map(_copy, found))
+    return map(_copy, found) if isinstance(found, Iterator) else found

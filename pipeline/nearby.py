@@ -1,4 +1,4 @@
-"""Hints at a file or a folder that was meant: names like the one that is missing, and what a folder holds instead."""
+"""Suggest the file or folder that was probably meant, by names like the one that is missing."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -159,7 +159,7 @@ class Remembered:
         return project(states, weight, bias[0] if bias else None)
 
     def entry(self, token: int) -> Float[Tensor, " dim"]:
-        """As `VLM.entry`."""
+        """Return what `VLM.entry` does, from the cache where it is there."""
         return self._row(token)[0]
 
     def _row(self, token: int) -> list[Tensor]:

@@ -103,10 +103,24 @@ def test_who_is_known() -> None:
     assert not known(MSEA(base=Vandal()))
 
 
-def test_every_verb_that_explainers_may_use_is_lent() -> None:
-    verbs = {name for name in vars(Protocol) if not name.startswith("_")}
-    assert "trace" in verbs
-    assert verbs <= vars(Lent).keys()
+def test_what_every_verb_gives_is_a_copy_and_equal(vlm: VLM) -> None:
+    (query,) = vlm.ask([tiny.image(3, 4, 0)], ["What?"])
+    passes = Passes(vlm, [query], [vlm.read([5, 6], False)])
+    lent = Lent(passes)
+    copy = lent.lent(query)
+    asked: dict[str, tuple[Any, ...]] = {"top": (9,), "attention": ((0, 1),), "relevance": ("attn",), "surgery": (1,)}
+    for name in ("top", "attention", "rollout", "grad_rollout", "relevance", "surgery"):
+        own = getattr(passes, name)(query, *asked.get(name, ()))
+        given = getattr(lent, name)(copy, *asked.get(name, ()))
+        assert torch.equal(own, given), name
+        given.zero_()
+        assert torch.equal(own, getattr(passes, name)(query, *asked.get(name, ()))), name
+    assert lent.trace(query=copy).vision is not passes.trace(query).vision
+    assert (lent.extent, lent.least(copy)) == (passes.extent, passes.least(query))
+    trace, gradients = lent.gradients(copy, None)
+    assert len(list(gradients)) == 2
+    assert torch.equal(trace.vision, passes.trace(query).vision)
+    assert isinstance(lent, Protocol)
 
 
 def test_what_is_not_read_is_not_made(vlm: VLM) -> None:

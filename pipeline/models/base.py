@@ -213,7 +213,7 @@ class VLM(Generation, ABC):
         return self.head.unembed(states, ids)
 
     def entry(self, token: int) -> Float[Tensor, " dim"]:
-        """The weights of one vocabulary entry in the head, in their own dtype."""
+        """Return the weights of one vocabulary entry in the head, in their own dtype."""
         return self.head.row(token)[0]
 
     def top(self, states: Float[Tensor, "n dim"], k: int) -> Int[Tensor, "n {k}"]:

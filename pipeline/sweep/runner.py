@@ -39,7 +39,7 @@ class Runner:
 
     @cached_property
     def ranks(self) -> Ranks:
-        """The trials side by side."""
+        """Return the trials side by side."""
         return Ranks(self.sweep, self.record)
 
     def carry_out(self, total: int) -> None:
