@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from tqdm import tqdm
+
 from tests import run_mutations as mutations
 
 SECONDS, WAIT, BYTES = 20, 120, 3 << 30
@@ -274,14 +276,16 @@ def main() -> int:
     given = parser.parse_args()
     warm()
     kinds, bad, slowest, largest = Counter[str](), 0, 0.0, 0.0
-    for how, command, wrong, seconds, size in fuzz(given.mutations, given.seed, given.commands, given.turn):
+    total = given.mutations * (1 if given.turn else len(given.commands))
+    damaged = fuzz(given.mutations, given.seed, given.commands, given.turn)
+    for how, command, wrong, seconds, size in tqdm(damaged, total=total, unit="command", mininterval=10):
         kinds[how.partition(":")[0]] += 1
         slowest, largest, bad = max(slowest, seconds), max(largest, size), bad + bool(wrong)
         for one in wrong:
             print(f"{how} | {command}: {one}\n", flush=True)
-    total = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    tried = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
     most = f"at most {slowest:.1f} s, {largest:.2f} GB"
-    print(f"{sum(kinds.values())} commands on damaged folders ({total}): {bad} wrong; {most}")
+    print(f"{sum(kinds.values())} commands on damaged folders ({tried}): {bad} wrong; {most}")
     return 1 if bad else 0
 
 
